@@ -1,0 +1,42 @@
+"""MetaTutor: meta-learning that reads like the papers.
+
+A source draws tasks, a learner adapts to each, a result reports what came out::
+
+    source  = mt.data.Sinusoid(shots=10)
+    learner = mt.MAML(mt.models.mlp(1, 1), mt.mse, inner_lr=0.01, inner_steps=1)
+    mt.meta_train(learner, source, iterations=5000)
+    print(mt.meta_evaluate(learner, source))
+"""
+
+from torch.nn.functional import cross_entropy
+from torch.nn.functional import mse_loss as mse
+
+from . import data, models, plotting
+from .learners import MAML, FromScratch, JointPretraining, Learner, NoAdaptation
+from .results import Result, accuracy
+from .tasks import Episodes, Task, TaskBatch, TaskSource
+from .training import History, meta_evaluate, meta_train
+from .version import __version__
+
+__all__ = [
+    "MAML",
+    "Episodes",
+    "FromScratch",
+    "History",
+    "JointPretraining",
+    "Learner",
+    "NoAdaptation",
+    "Result",
+    "Task",
+    "TaskBatch",
+    "TaskSource",
+    "__version__",
+    "accuracy",
+    "cross_entropy",
+    "data",
+    "meta_evaluate",
+    "meta_train",
+    "models",
+    "mse",
+    "plotting",
+]

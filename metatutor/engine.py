@@ -1,0 +1,65 @@
+"""How many tasks are computed at once.
+
+A learner is written for one task; `map_tasks` turns it into many. Two ways give
+the same numbers up to rounding:
+
+- ``"vmap"`` computes all tasks together, each operation once for the whole batch:
+  several times faster for small dense networks, and for everything on a GPU;
+- ``"loop"`` computes one task after the other: faster for convolutions on a CPU,
+  where vmap turns them into grouped convolutions, which are slow there.
+
+`choose` picks one; learners never do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from .tasks import TaskBatch
+
+STRATEGIES = ("auto", "vmap", "loop")
+
+
+def choose(model: nn.Module, device: torch.device) -> str:
+    """The faster strategy for ``model`` on ``device``: "vmap" or "loop"."""
+    convolutional = any(
+        isinstance(module, nn.modules.conv._ConvNd) for module in model.modules()
+    )
+    return "loop" if convolutional and device.type == "cpu" else "vmap"
+
+
+def map_tasks(
+    function: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
+    batch: TaskBatch,
+    model: nn.Module,
+    strategy: str = "auto",
+    chunk: int | None = None,
+) -> Tensor:
+    """``function(support_x, support_y, query_x, query_y)`` of every task, stacked.
+
+    Args:
+        function: pure, of one task; what it closes over (meta-parameters) is shared
+            by all tasks and stays differentiable.
+        batch: the tasks.
+        model: the network inside ``function``, which "auto" looks at.
+        strategy: "auto", "vmap" or "loop".
+        chunk: with vmap, how many tasks at once, to bound memory; all if None.
+
+    Returns:
+        ``(tasks, …)``: the results in the order of the tasks.
+
+    Raises:
+        ValueError: an unknown strategy.
+    """
+    if strategy not in STRATEGIES:
+        raise ValueError(f"strategy is {strategy!r}: one of {STRATEGIES} is needed")
+    if strategy == "auto":
+        strategy = choose(model, batch.support_x.device)
+    if strategy == "loop":
+        return torch.stack([function(*task) for task in batch])
+    # each task draws its own dropout masks, as it does in the loop
+    mapped = torch.func.vmap(function, randomness="different", chunk_size=chunk)
+    return mapped(*batch.tensors)

@@ -1,0 +1,1 @@
+"""The long runs behind the result ledger: ``python -m metatutor.experiments NAME``."""

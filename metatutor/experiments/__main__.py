@@ -1,0 +1,30 @@
+"""``python -m metatutor.experiments NAME [--ledger FILE] [options of NAME]``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from argparse import ArgumentParser
+
+from . import sinusoid
+from .ledger import record
+
+EXPERIMENTS = {"sinusoid": sinusoid}
+
+
+def main(words: list[str]) -> None:
+    parser = ArgumentParser(prog="python -m metatutor.experiments", description=__doc__)
+    names = parser.add_subparsers(dest="name", required=True)
+    for name, module in EXPERIMENTS.items():
+        sub = names.add_parser(name, help=module.__doc__.splitlines()[0])
+        sub.add_argument("--ledger", help="JSON file to record the figures in")
+        module.add_arguments(sub)
+    options = parser.parse_args(words)
+    command = shlex.join(["python", "-m", "metatutor.experiments", *words])
+    entries = EXPERIMENTS[options.name].run(options, command)
+    if options.ledger:
+        record(options.ledger, entries)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,66 @@
+"""The result ledger: a JSON list of measured figures and how each was made."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FIELDS = (
+    "experiment", "method", "metric", "value", "ci95", "n", "seeds", "per_seed",
+    "seconds", "device", "torch", "commit", "command",
+)  # fmt: skip
+
+
+def record(path: str | Path, entries: list[dict[str, Any]]) -> None:
+    """Puts ``entries`` into the ledger in place of older ones of the same figure.
+
+    A figure is an experiment, a method and a metric. The file is written beside its
+    place and renamed, so that a crash leaves the old ledger.
+    """
+    path = Path(path)
+    old = json.loads(path.read_text("utf8")) if path.exists() else []
+    new = {figure(entry): entry for entry in entries}
+    for entry in entries:
+        missing = set(FIELDS) - set(entry)
+        if missing:
+            raise ValueError(f"a ledger entry lacks {sorted(missing)}")
+    kept = [entry for entry in old if figure(entry) not in new]
+    text = json.dumps([*kept, *entries], ensure_ascii=False, indent=1) + "\n"
+    beside = path.with_name(f".{path.name}.tmp")
+    beside.write_text(text, "utf8")
+    os.replace(beside, path)
+
+
+def figure(entry: dict[str, Any]) -> tuple[str, str, str]:
+    """What makes two entries figures of the same thing."""
+    return entry["experiment"], entry["method"], entry["metric"]
+
+
+def device_name() -> str:
+    """The machine in words: processor, threads."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+
+
+def commit() -> str:
+    """The package's commit, marked where the tree differs; "unknown" outside git."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(here), *words], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        dirty = "+changes" if git("status", "--porcelain", "--", "..") else ""
+        return git("rev-parse", "--short=12", "HEAD") + dirty
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,234 @@
+"""What a task is, and how tasks are drawn.
+
+A *task* holds a support set (to adapt on) and a query set (to be judged on).
+A `TaskBatch` holds many tasks of one shape, stacked along a leading axis.
+A `TaskSource` draws batches; `Episodes` is the source for labelled classes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Task(NamedTuple):
+    """One task: tensors of shape ``(examples, …)``, without a task axis."""
+
+    support_x: Tensor
+    support_y: Tensor
+    query_x: Tensor
+    query_y: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class TaskBatch:
+    """Tasks of one shape, stacked: every tensor is ``(tasks, examples, …)``.
+
+    Args:
+        support_x: inputs to adapt on, ``(tasks, support examples, …)``.
+        support_y: their targets, ``(tasks, support examples, …)``.
+        query_x: inputs to be judged on, ``(tasks, query examples, …)``.
+        query_y: their targets, ``(tasks, query examples, …)``.
+        truth: what generated each task, by name, ``(tasks, …)`` each; for
+            figures only: no learner ever reads it.
+
+    Raises:
+        ValueError: tensors that do not belong together, an empty set, or NaN
+            or infinity among the data.
+    """
+
+    support_x: Tensor
+    support_y: Tensor
+    query_x: Tensor
+    query_y: Tensor
+    truth: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_examples("support", self.support_x, self.support_y, axes=2)
+        check_examples("query", self.query_x, self.query_y, axes=2)
+        if len(self.support_x) != len(self.query_x):
+            raise ValueError(
+                f"support holds {len(self.support_x)} tasks and query holds "
+                f"{len(self.query_x)}: both need the same tasks in the same order"
+            )
+        for part in ("x", "y"):
+            support = tuple(getattr(self, f"support_{part}").shape[2:])
+            query = tuple(getattr(self, f"query_{part}").shape[2:])
+            if support != query:
+                raise ValueError(
+                    f"support_{part} has examples of shape {support} and query_{part} "
+                    f"of {query}: one task has one shape of example"
+                )
+        for name, values in self.truth.items():
+            if len(values) != len(self):
+                raise ValueError(
+                    f"truth[{name!r}] has {len(values)} rows for {len(self)} tasks"
+                )
+
+    def __len__(self) -> int:
+        return len(self.support_x)
+
+    def __getitem__(self, index: int | slice) -> Task | TaskBatch:
+        """``batch[i]`` is one `Task`; ``batch[i:j]`` is a smaller batch."""
+        parts = [tensor[index] for tensor in self.tensors]
+        if isinstance(index, slice):
+            return TaskBatch(*parts, {k: v[index] for k, v in self.truth.items()})
+        return Task(*parts)
+
+    def __iter__(self) -> Iterator[Task]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The four tensors in the order in which learners take them."""
+        return self.support_x, self.support_y, self.query_x, self.query_y
+
+    def to(self, device: torch.device | str) -> TaskBatch:
+        """The same tasks on ``device``; ``self`` when they are there already."""
+        if self.support_x.device == torch.device(device):
+            return self
+        moved = [tensor.to(device) for tensor in self.tensors]
+        return TaskBatch(*moved, {k: v.to(device) for k, v in self.truth.items()})
+
+
+class TaskSource(ABC):
+    """Anything that draws tasks from a task distribution p(τ)."""
+
+    @abstractmethod
+    def sample(self, n: int, generator: torch.Generator | None = None) -> TaskBatch:
+        """Draws ``n`` tasks whose support and query sets are disjoint.
+
+        Args:
+            n: number of tasks, at least 1.
+            generator: the only source of randomness; torch's global one if None.
+        """
+
+
+class Episodes(TaskSource):
+    """N-way k-shot episodes from labelled classes.
+
+    An episode draws ``ways`` different classes, names them 0 to ``ways - 1`` in
+    random order, and gives each ``shots`` support and ``queries`` query examples,
+    no example twice. Source: Vinyals et al. 2016, section 2.
+
+    Args:
+        examples: ``(classes, examples per class, …)``.
+        ways: classes in an episode.
+        shots: support examples per class.
+        queries: query examples per class.
+
+    Raises:
+        ValueError: more ways than classes, or more shots and queries than a class
+            has examples, or NaN among the examples.
+    """
+
+    def __init__(self, examples: Tensor, ways: int, shots: int, queries: int) -> None:
+        if examples.dim() < 2:
+            raise ValueError(
+                "examples must be (classes, examples per class, …), "
+                f"not {tuple(examples.shape)}"
+            )
+        ways, shots, queries = (
+            at_least_one(name, value)
+            for name, value in (("ways", ways), ("shots", shots), ("queries", queries))
+        )
+        classes, per_class = examples.shape[:2]
+        if ways > classes:
+            raise ValueError(f"{ways} ways asked for, but there are {classes} classes")
+        if shots + queries > per_class:
+            raise ValueError(
+                f"{shots} shots + {queries} queries need {shots + queries} examples "
+                f"a class, but there are {per_class}"
+            )
+        check_finite("examples", examples)
+        self.examples = examples
+        self.ways, self.shots, self.queries = ways, shots, queries
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> TaskBatch:
+        classes, per_class = self.examples.shape[:2]
+        drawn = distinct(at_least_one("n", n), classes, self.ways, generator)
+        each = self.shots + self.queries
+        which = distinct(n * self.ways, per_class, each, generator)
+        which = which.view(n, self.ways, each).to(self.examples.device)
+        drawn = drawn.to(self.examples.device)
+        x = self.examples[drawn[..., None], which]  # (n, ways, each, …)
+        y = torch.arange(self.ways, device=x.device)[None, :, None].expand(n, -1, each)
+        support = slice(None, self.shots)
+        query = slice(self.shots, None)
+        return TaskBatch(
+            support_x=x[:, :, support].flatten(1, 2),
+            support_y=y[:, :, support].flatten(1, 2),
+            query_x=x[:, :, query].flatten(1, 2),
+            query_y=y[:, :, query].flatten(1, 2),
+            truth={"classes": drawn},
+        )
+
+
+def distinct(
+    rows: int, of: int, count: int, generator: torch.Generator | None
+) -> Tensor:
+    """``count`` different integers below ``of``, in random order, in each row."""
+    return torch.rand(rows, of, generator=generator).argsort(dim=1)[:, :count]
+
+
+def check_labels(name: str, labels: Tensor, ways: int) -> None:
+    """Refuses class labels that are not integers 0 to ``ways - 1``."""
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise ValueError(f"{name} holds {labels.dtype}: class labels are integers")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= ways:
+        raise ValueError(
+            f"{name} holds labels {low} to {high}: "
+            f"a {ways}-way task has labels 0 to {ways - 1}"
+        )
+
+
+def check_examples(name: str, x: Tensor, y: Tensor, *, axes: int = 1) -> None:
+    """Refuses inputs and targets that do not pair up, are empty, or hold NaN.
+
+    ``axes`` counts the leading axes that both share: 1 for the examples of one
+    task, 2 for tasks and examples.
+    """
+    shape = "(tasks, examples, …)" if axes == 2 else "(examples, …)"
+    for part, tensor in (("x", x), ("y", y)):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"{name}_{part} is a {type(tensor).__name__}: a torch.Tensor is needed"
+            )
+        if tensor.dim() < axes:
+            raise ValueError(
+                f"{name}_{part} has shape {tuple(tensor.shape)}: {shape} is needed"
+            )
+        check_finite(f"{name}_{part}", tensor)
+    if x.shape[:axes] != y.shape[:axes]:
+        raise ValueError(
+            f"{name}_x has shape {tuple(x.shape)} and {name}_y {tuple(y.shape)}: "
+            f"{shape} must agree, one target for each input"
+        )
+    if 0 in x.shape[:axes]:
+        raise ValueError(f"{name}_x has shape {tuple(x.shape)}: it holds no example")
+
+
+def check_finite(name: str, tensor: Tensor) -> None:
+    """Refuses NaN and infinity, saying how many and where the first one is."""
+    if not tensor.is_floating_point():
+        return
+    bad = ~tensor.isfinite()
+    if bad.any():
+        first = tuple(int(i) for i in bad.nonzero()[0])
+        raise ValueError(
+            f"{name} holds {int(bad.sum())} values that are NaN or infinite, "
+            f"the first at index {first}: clean the data first"
+        )
+
+
+def at_least_one(name: str, value: int) -> int:
+    """``value`` if it is a whole number of at least 1, else an error naming it."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} is {value!r}: a whole number of at least 1 is needed")
+    return value
