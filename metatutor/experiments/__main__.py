@@ -1,4 +1,4 @@
-"""``python -m metatutor.experiments NAME [--ledger FILE] [options of NAME]``."""
+"""``python -m metatutor.experiments [--ledger FILE] NAME [options of NAME]``."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ EXPERIMENTS = {"sinusoid": sinusoid}
 
 def main(words: list[str]) -> None:
     parser = ArgumentParser(prog="python -m metatutor.experiments", description=__doc__)
+    parser.add_argument("--ledger", help="JSON file to record the figures in")
     names = parser.add_subparsers(dest="name", required=True)
     for name, module in EXPERIMENTS.items():
         sub = names.add_parser(name, help=module.__doc__.splitlines()[0])
-        sub.add_argument("--ledger", help="JSON file to record the figures in")
         module.add_arguments(sub)
     options = parser.parse_args(words)
-    command = shlex.join(["python", "-m", "metatutor.experiments", *words])
+    made_by = words[words.index(options.name) :]  # where it is recorded matters not
+    command = shlex.join(["python", "-m", "metatutor.experiments", *made_by])
     entries = EXPERIMENTS[options.name].run(options, command)
     if options.ledger:
         record(options.ledger, entries)
