@@ -23,7 +23,8 @@ class Result:
     """A score on each of n test tasks, and what follows from it.
 
     Args:
-        per_task: the score of every task, ``(tasks,)``.
+        per_task: the score of every task, ``(tasks,)``; infinite where adaptation
+            diverged.
         metric: what the score is, for printing.
         transductive: whether queries saw each other's statistics when predicted;
             figures with and without must not be compared.
@@ -45,8 +46,8 @@ class Result:
             )
         if scores.isnan().any():
             raise ValueError(
-                f"{int(scores.isnan().sum())} of {len(scores)} tasks scored NaN: "
-                "the adapted model diverged there; try a smaller inner rate"
+                f"{int(scores.isnan().sum())} of {len(scores)} tasks scored NaN, which "
+                "is no score: a diverged task counts as infinite"
             )
 
     @property
@@ -60,6 +61,11 @@ class Result:
         return self.per_task.double().mean().item()
 
     @property
+    def diverged(self) -> int:
+        """The number of tasks whose score is infinite: one is enough for the mean."""
+        return int(self.per_task.isinf().sum())
+
+    @property
     def std(self) -> float:
         """The standard deviation over tasks: how much *tasks* differ.
 
@@ -71,6 +77,8 @@ class Result:
     @property
     def ci95(self) -> float:
         """Half the width of the 95 % confidence interval of the mean, over tasks."""
+        if self.diverged:
+            return math.inf
         return quantile(self.n) * self.std / math.sqrt(self.n)
 
     def __sub__(self, other: Result) -> Result:
@@ -93,7 +101,8 @@ class Result:
         )
 
     def __str__(self) -> str:
-        note = ", transductive" if self.transductive else ""
+        note = f", {self.diverged} diverged" if self.diverged else ""
+        note += ", transductive" if self.transductive else ""
         return f"{with_interval(self.mean, self.ci95)} (95 % CI, {self.n} tasks{note})"
 
     __repr__ = __str__

@@ -213,11 +213,15 @@ def meta_evaluate(
         steps: inner steps; the learner's own number if None.
         seed: of the tasks.
         metric: ``metric(outputs, targets)`` of one task's queries -> scalar; the
-            learner's loss if None.
+            learner's loss if None. A loss that is NaN counts as infinite: that task's
+            adaptation diverged.
         chunk: tasks computed at once, to bound memory.
 
     Returns:
         `Result`: mean and 95 % interval over tasks, and every task's score.
+
+    Raises:
+        ValueError: fewer than 2 tasks, negative steps, or a ``metric`` that is NaN.
     """
     if at_least_one("tasks", tasks) < 2:
         raise ValueError("tasks is 1: an interval over tasks needs at least 2")
@@ -234,6 +238,8 @@ def meta_evaluate(
         scores = map_tasks(
             score, batch.to(device), learner.model, learner.strategy, chunk
         )
+    if metric is None:
+        scores = scores.nan_to_num(nan=math.inf, posinf=math.inf)
     name = getattr(measure, "__name__", type(measure).__name__)
     return Result(scores.cpu(), metric=name, transductive=learner.transductive)
 

@@ -14,7 +14,7 @@ class Sinusoid(TaskSource):
     """Tasks y = A sin(x − b), each with its own amplitude A and phase b.
 
     All three of A, b and x are uniform in their ranges. Source: Finn et al. 2017,
-    section 5.1 (who write φ for the phase; here φ is a task's parameters).
+    section 5.1.
 
     Args:
         shots: support examples per task (k).

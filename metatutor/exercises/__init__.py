@@ -1,0 +1,10 @@
+"""Checkers of the book's exercises: one file per chapter.
+
+``from metatutor.exercises import ch04`` and ``ch04.check("name", answer)``. A check
+never raises: it returns a `Feedback` that says, in both languages, what it found.
+"""
+
+from . import ch01, ch02, ch04
+from .feedback import Feedback
+
+__all__ = ["Feedback", "ch01", "ch02", "ch04"]
