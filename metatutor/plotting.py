@@ -1,6 +1,7 @@
 """The book's figures, in one style. Labels are mathematical or English: no CJK font.
 
-Every function draws on the axes it is given and returns nothing; `axes` makes them.
+Every function draws on the axes it is given and returns nothing; `axes` makes them,
+and sets the style for the rest of the session.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.ticker import MaxNLocator
 
 from .results import Result
 from .tasks import Task
@@ -46,8 +48,8 @@ def axes(columns: int = 1, *, width: float = 0, height: float = 3.2, **options):
         options: handed to ``plt.subplots``.
     """
     size = (width or (6.2 if columns == 1 else 3.8 * columns), height)
-    with plt.rc_context(STYLE):
-        _, made = plt.subplots(1, columns, figsize=size, **options)
+    plt.rcParams.update(STYLE)
+    _, made = plt.subplots(1, columns, figsize=size, **options)
     return made
 
 
@@ -104,7 +106,8 @@ def by_steps(
             label=name, marker="o", markersize=4, capsize=3, color=COLOURS[i % 7],
         )  # fmt: skip
     metric = next(iter(results.values()))[0].metric
-    ax.set(xlabel="inner steps", ylabel=metric.replace("_", " "), xticks=list(steps))
+    label = {"mse_loss": "mean squared error"}.get(metric, metric.replace("_", " "))
+    ax.set(xlabel="inner steps", ylabel=label, xticks=list(steps))
 
 
 def losses(ax: Axes, runs: Mapping[str, Sequence[float]], window: int = 100) -> None:
@@ -115,3 +118,4 @@ def losses(ax: Axes, runs: Mapping[str, Sequence[float]], window: int = 100) -> 
         at = torch.arange(1, len(means) + 1) * window
         ax.plot(at.tolist(), means.tolist(), label=name)
     ax.set(xlabel="iteration", ylabel="meta-loss")
+    ax.xaxis.set_major_locator(MaxNLocator(5))

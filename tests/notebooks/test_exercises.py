@@ -1,0 +1,121 @@
+"""Stubs fail, folded solutions pass, and typical mistakes get their own hint."""
+
+import math
+import re
+
+import pytest
+import torch
+
+import metatutor as mt
+from metatutor.exercises import ch01, ch02, ch04
+
+from .conftest import CHAPTERS, read, source
+
+CHECKERS = {"ch01": ch01, "ch02": ch02, "ch04": ch04}
+
+
+def tasks_of(chapter):
+    """Every exercise's stub and its folded solution, in order, with its name."""
+    cells = read(chapter)["cells"]
+    text = "\n".join(source(c) for c in cells if c["metadata"].get("lang") == "en")
+    solutions = re.findall(r"\{solution\}.*?^~~~python\n(.*?)^~~~", text, re.M | re.S)
+    stubs = [source(c) for c in cells if re.search(r"ch\d\d\.check\(", source(c))]
+    return list(zip(stubs, solutions, strict=True))
+
+
+EXERCISES = [
+    pytest.param(stub, solution, id=f"{chapter.stem}-{i}")
+    for chapter in CHAPTERS
+    for i, (stub, solution) in enumerate(tasks_of(chapter), start=1)
+]
+
+
+def feedback(code: str, answer: str):
+    """Runs an exercise's cell with ``answer`` in place of what the stub defines."""
+    chapter, name, variable = re.search(
+        r'(ch\d\d)\.check\("([\w-]+)", (\w+)\)', code
+    ).groups()
+    space = {"torch": torch, "math": math, "mt": mt} | CHECKERS
+    exec(answer, space)
+    return CHECKERS[chapter].check(name, space[variable])
+
+
+def test_there_are_enough():
+    assert len(EXERCISES) >= 9
+
+
+@pytest.mark.parametrize(("stub", "solution"), EXERCISES)
+def test_the_stub_fails_as_unanswered(stub, solution):
+    found = feedback(stub, stub)
+    assert not found.passed
+    assert "还没有作答" in found.message["zh"] and "not answered" in found.message["en"]
+
+
+@pytest.mark.parametrize(("stub", "solution"), EXERCISES)
+def test_the_folded_solution_passes(stub, solution):
+    found = feedback(stub, solution)
+    assert found.passed, found
+
+
+grad = torch.func.grad
+
+
+def episode_with_replacement(examples, ways, shots, queries):
+    drawn = torch.randint(len(examples), (ways,))
+    drawn[0] = drawn[1]
+    x = examples[drawn]
+    y = torch.arange(ways)[:, None].expand(-1, shots + queries)
+    parts = x[:, :shots], y[:, :shots], x[:, shots : shots + queries], y[:, shots:]
+    return tuple(p.flatten(0, 1) for p in parts)
+
+
+def inner_step_without_2(w, x, y, lr):
+    return w - lr * (x * (w * x - y)).mean()
+
+
+def meta_loss_on_support(w, tasks, lr):
+    losses = []
+    for x, y, _, _ in tasks:
+        adapted = w - lr * (2 * x * (w * x - y)).mean()
+        losses.append(((adapted * x - y) ** 2).mean())
+    return torch.stack(losses).mean()
+
+
+def first_order_quadratic(theta, a, w, alpha, steps):
+    return a * (1 - alpha * a) ** steps * (theta - w)
+
+
+def second_order_gradient(theta, inner, outer, alpha):
+    return grad(lambda v: outer(v - alpha * grad(inner)(v)))(theta)
+
+
+def labels_without_queries(iterations, meta_batch, shots, queries):
+    return iterations * meta_batch * shots, shots
+
+
+MISTAKES = [
+    (ch01, "draw-a-task", lambda x, a, b: a * torch.sin(x + b), "符号", "wrong sign"),
+    (ch01, "average-wave", lambda x: 0 * x, "整个周期", "whole period"),
+    (ch01, "count-the-labels", labels_without_queries, "也有标注", "query sets"),
+    (ch02, "episode", episode_with_replacement, "抽中了两次", "drawn twice"),
+    (ch02, "inner-step", inner_step_without_2, "少了平方", "no 1/2"),
+    (ch02, "meta-loss", meta_loss_on_support, "支持集上算", "on the support set"),
+    (ch04, "quadratic-meta-gradient", first_order_quadratic, "一阶", "first-order"),
+    (ch04, "where-maml-lands", 1.571, "ERM", "ERM"),
+    (ch04, "where-maml-lands", 0.627, "FOMAML", "FOMAML"),
+    (ch04, "first-order-gradient", second_order_gradient, "完整", "whole meta-grad"),
+    (ch04, "interval", lambda scores: scores.std(), "离散程度", "how much tasks"),
+]
+
+
+@pytest.mark.parametrize(("checker", "name", "answer", "zh", "en"), MISTAKES)
+def test_a_typical_mistake_gets_its_hint(checker, name, answer, zh, en):
+    found = checker.check(name, answer)
+    assert not found.passed
+    assert zh in found.message["zh"] and en in found.message["en"]
+    assert 'lang="zh"' in found._repr_mimebundle_()["text/html"]
+
+
+def test_every_exercise_has_a_typical_mistake():
+    named = {(chapter, name) for chapter, name, *_ in MISTAKES}
+    assert named == {(c, n) for c in CHECKERS.values() for n in c.exercises.checkers}

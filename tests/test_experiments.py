@@ -1,0 +1,134 @@
+"""The result ledger, and a run of an experiment from end to end."""
+
+import json
+import os
+import platform
+import re
+import shlex
+
+import pytest
+import torch
+
+from metatutor.experiments import sinusoid
+from metatutor.experiments.__main__ import main
+from metatutor.experiments.ledger import FIELDS, commit, device_name, record
+
+
+def entry(value=1.0, **changed):
+    complete = dict.fromkeys(FIELDS, "x") | {"value": value, "metric": "MSE"}
+    return complete | changed
+
+
+def read(file):
+    return json.loads(file.read_text("utf8"))
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    file = tmp_path / "ledger.json"
+    record(file, [entry(1.0), entry(2.0, method="MAML"), entry(3.0, metric="精度")])
+    return file
+
+
+def test_a_new_figure_replaces_the_old_one_and_no_other(ledger):
+    record(ledger, [entry(9.0, method="MAML"), entry(4.0, experiment="other")])
+    found = {
+        (e["experiment"], e["method"], e["metric"]): e["value"] for e in read(ledger)
+    }
+    assert found == {
+        ("x", "x", "MSE"): 1.0,
+        ("x", "MAML", "MSE"): 9.0,
+        ("x", "x", "精度"): 3.0,
+        ("other", "x", "MSE"): 4.0,
+    }
+    assert len(read(ledger)) == 4
+
+
+def test_what_is_recorded_stays_readable(ledger):
+    assert "精度" in ledger.read_text("utf8")
+    assert ledger.read_text("utf8").endswith("]\n")
+    assert [path.name for path in ledger.parent.iterdir()] == ["ledger.json"]
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_an_incomplete_entry_is_refused_with_what_it_lacks(ledger, field):
+    if field in ("experiment", "method", "metric"):
+        pytest.xfail("a KeyError: figure(entry) is called before the check")
+    before = ledger.read_bytes()
+    lacking = entry()
+    del lacking[field]
+    with pytest.raises(ValueError, match=rf"lacks \['{field}'\]"):
+        record(ledger, [entry(7.0), lacking])
+    assert ledger.read_bytes() == before
+
+
+def test_a_write_that_fails_leaves_the_old_ledger(ledger, monkeypatch):
+    before = ledger.read_bytes()
+    with pytest.raises(TypeError):  # nothing that JSON can hold
+        record(ledger, [entry(torch.zeros(1))])
+    assert ledger.read_bytes() == before
+
+    def crash(*paths):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "replace", crash)
+    with pytest.raises(OSError, match="no space"):
+        record(ledger, [entry(9.0)])
+    monkeypatch.undo()
+    assert ledger.read_bytes() == before
+    record(ledger, [entry(9.0)])
+    assert read(ledger)[-1]["value"] == 9.0
+
+
+@pytest.mark.xfail(reason="written as Infinity, which is not JSON", strict=True)
+def test_the_ledger_is_json_even_where_a_method_diverged(tmp_path):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    record(tmp_path / "l.json", [entry(float("inf"))])
+    json.loads((tmp_path / "l.json").read_text("utf8"), parse_constant=refuse)
+
+
+def test_the_place_and_the_code_of_a_figure_are_named():
+    assert re.fullmatch(r"[0-9a-f]{12}(\+changes)?|unknown", commit())
+    if not torch.cuda.is_available():
+        assert platform.machine() in device_name()
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    monkeypatch.setattr(sinusoid, "VALIDATION_TASKS", 30)
+    monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    yield tmp_path
+    torch.set_num_threads(threads)
+
+
+def test_the_sinusoid_experiment_from_end_to_end(small, capsys):
+    words = shlex.split("sinusoid --iterations 20 --seeds 0 1 --tasks 50")
+    main(["--ledger", "ledger.json", *words])
+    entries = read(small / "ledger.json")
+    assert {e["method"] for e in entries} == set(sinusoid.METHODS)
+    assert len(entries) == len(sinusoid.METHODS) * len(sinusoid.STEPS)
+    for e in entries:
+        assert set(FIELDS) <= set(e)
+        assert e["n"] == 50
+        assert e["seeds"] == [0, 1]
+        assert e["value"] == pytest.approx(sum(e["per_seed"]) / 2, abs=1e-3)
+        assert e["ci95"] > 0
+        assert all(rate in sinusoid.RATES for rate in e["inner_lr"])
+        # the command is all that it takes to make the figure again
+        command = shlex.split(e["command"])
+        assert command == ["python", "-m", "metatutor.experiments", *words]
+        assert e["seconds"] == 0 or e["method"] != "from scratch"
+    assert "MAML 1" in capsys.readouterr().out
+    first = read(small / "ledger.json")
+    main(["--ledger", "ledger.json", *words])  # from the checkpoints this time
+    for old, new in zip(first, read(small / "ledger.json"), strict=True):
+        assert old["per_seed"] == new["per_seed"]
+
+
+def test_an_unknown_experiment_is_refused_with_the_known_ones(capsys):
+    with pytest.raises(SystemExit):
+        main(["cosine"])
+    assert "sinusoid" in capsys.readouterr().err

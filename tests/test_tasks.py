@@ -1,0 +1,275 @@
+"""What a task promises, and how episodes are drawn."""
+
+from collections import Counter
+from itertools import permutations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import metatutor as mt
+from metatutor.tasks import TaskBatch, check_labels
+
+
+def parts(**changed):
+    """The tensors of two sound tasks, 3 support and 4 query examples of width 5."""
+    sound = {
+        "support_x": torch.randn(2, 3, 5),
+        "support_y": torch.randn(2, 3),
+        "query_x": torch.randn(2, 4, 5),
+        "query_y": torch.randn(2, 4),
+    }
+    return sound | changed
+
+
+def with_value(value, at, *shape):
+    tensor = torch.zeros(*shape)
+    tensor[at] = value
+    return tensor
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        (
+            {"support_y": torch.zeros(2, 4)},
+            ValueError,
+            r"support_x has shape \(2, 3, 5\) and support_y \(2, 4\): .*must agree",
+        ),
+        (
+            {"query_y": torch.zeros(1, 4)},
+            ValueError,
+            r"query_x has shape \(2, 4, 5\) and query_y \(1, 4\)",
+        ),
+        (
+            {"query_x": torch.zeros(3, 4, 5), "query_y": torch.zeros(3, 4)},
+            ValueError,
+            "support holds 2 tasks and query holds 3: both need the same tasks",
+        ),
+        (
+            {"query_x": torch.zeros(2, 4, 6)},
+            ValueError,
+            r"support_x has examples of shape \(5,\) and query_x of \(6,\)",
+        ),
+        (
+            {"query_y": torch.zeros(2, 4, 1)},
+            ValueError,
+            r"support_y has examples of shape \(\) and query_y of \(1,\)",
+        ),
+        (
+            {"support_x": with_value(torch.nan, (1, 2, 0), 2, 3, 5)},
+            ValueError,
+            r"support_x holds 1 values .*NaN or infinite.* index \(1, 2, 0\)",
+        ),
+        (
+            {"query_y": with_value(-torch.inf, (0, 3), 2, 4)},
+            ValueError,
+            r"query_y holds 1 values .*first at index \(0, 3\): clean the data",
+        ),
+        (
+            {"support_x": torch.zeros(2, 0, 5), "support_y": torch.zeros(2, 0)},
+            ValueError,
+            r"support_x has shape \(2, 0, 5\): it holds no example",
+        ),
+        (
+            {name: tensor[:0] for name, tensor in parts().items()},
+            ValueError,
+            "holds no example",
+        ),
+        (
+            {"support_y": torch.zeros(2)},
+            ValueError,
+            r"support_y has shape \(2,\): \(tasks, examples, …\) is needed",
+        ),
+        (
+            {"query_x": [[0.0]]},
+            TypeError,
+            r"query_x is a list: a torch\.Tensor is needed",
+        ),
+        (
+            {"truth": {"slope": torch.zeros(3)}},
+            ValueError,
+            r"truth\['slope'\] has 3 rows for 2 tasks",
+        ),
+    ],
+)
+def test_tensors_that_do_not_make_tasks_are_refused(changed, error, message):
+    with pytest.raises(error, match=message):
+        TaskBatch(**parts(**changed))
+
+
+def test_a_batch_is_its_tasks_in_order():
+    batch = TaskBatch(**parts(), truth={"slope": torch.tensor([1.0, 2.0])})
+    assert len(batch) == 2
+    for i, task in enumerate(batch):
+        assert torch.equal(task.support_x, batch.support_x[i])
+        assert torch.equal(task.support_y, batch.support_y[i])
+        assert torch.equal(batch[i].query_x, batch.query_x[i])
+        assert torch.equal(batch[i].query_y, batch.query_y[i])
+    second = batch[1:]
+    assert len(second) == 1
+    assert torch.equal(second.query_x, batch.query_x[1:])
+    assert second.truth["slope"].tolist() == [2.0]
+    assert batch.to("cpu") is batch
+
+
+def numbered(classes, per_class):
+    """Example e of class c is the number 1000 c + e: every draw can be traced."""
+    return 1000 * torch.arange(classes)[:, None] + torch.arange(per_class)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    ways=st.integers(1, 6),
+    shots=st.integers(1, 4),
+    queries=st.integers(1, 4),
+    spare_classes=st.integers(0, 3),
+    spare_examples=st.integers(0, 3),
+    tasks=st.integers(1, 4),
+    seed=st.integers(0, 2**31),
+)
+def test_every_episode_is_sound(
+    ways, shots, queries, spare_classes, spare_examples, tasks, seed
+):
+    """N different classes, no example twice, and one label for each class."""
+    examples = numbered(ways + spare_classes, shots + queries + spare_examples)
+    source = mt.Episodes(examples, ways, shots, queries)
+    batch = source.sample(tasks, generator=torch.Generator().manual_seed(seed))
+    assert len(batch) == tasks
+    for classes, task in zip(batch.truth["classes"], batch, strict=True):
+        assert len(set(classes.tolist())) == ways
+        drawn = task.support_x.tolist() + task.query_x.tolist()
+        assert len(set(drawn)) == len(drawn) == ways * (shots + queries)
+        for x, y, count in (
+            (task.support_x, task.support_y, shots),
+            (task.query_x, task.query_y, queries),
+        ):
+            assert Counter(y.tolist()) == dict.fromkeys(range(ways), count)
+            assert torch.equal(x // 1000, classes[y])
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**31), other=st.integers(0, 2**31))
+def test_the_generator_is_the_only_randomness(seed, other):
+    source = mt.Episodes(numbered(20, 20), ways=5, shots=2, queries=3)
+
+    def draw(global_seed):
+        torch.manual_seed(global_seed)
+        state = torch.get_rng_state()
+        batch = source.sample(3, generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(torch.get_rng_state(), state)
+        return batch.tensors
+
+    again = zip(draw(seed), draw(other), strict=True)
+    assert all(torch.equal(first, second) for first, second in again)
+
+
+def test_another_seed_draws_another_episode():
+    source = mt.Episodes(numbered(20, 20), ways=5, shots=2, queries=3)
+    draws = [
+        tuple(source.sample(1, torch.Generator().manual_seed(s)).support_x[0].tolist())
+        for s in range(20)
+    ]
+    assert len(set(draws)) == 20
+
+
+def test_without_a_generator_the_global_seed_decides():
+    source = mt.Episodes(numbered(20, 20), ways=5, shots=2, queries=3)
+    torch.manual_seed(3)
+    first = source.sample(2).support_x
+    assert not torch.equal(source.sample(2).support_x, first)
+    torch.manual_seed(3)
+    assert torch.equal(source.sample(2).support_x, first)
+
+
+def test_every_order_of_the_labels_is_as_likely():
+    """A class has no label of its own: all 3! orders come up, equally often."""
+    classes = mt.Episodes(numbered(3, 2), 3, 1, 1).sample(1200).truth["classes"]
+    counts = Counter(tuple(order) for order in classes.tolist())
+    assert set(counts) == set(permutations(range(3)))
+    # 200 expected, standard deviation 13
+    assert all(140 < count < 260 for count in counts.values())
+
+
+def test_every_class_and_every_example_is_as_likely():
+    batch = mt.Episodes(numbered(5, 4), ways=2, shots=1, queries=2).sample(2000)
+    counts = Counter(batch.support_x.flatten().tolist())
+    assert len(counts) == 20
+    # 4000 draws of 20 examples: 200 expected, standard deviation 14
+    assert all(130 < count < 270 for count in counts.values())
+
+
+def test_each_class_of_an_episode_draws_its_own_examples():
+    """Not one set of example numbers, used for every class of the episode."""
+    drawn = mt.Episodes(numbered(2, 10), 2, 1, 1).sample(1000).support_x % 1000
+    same = (drawn[:, 0] == drawn[:, 1]).double().mean().item()
+    assert same == pytest.approx(1 / 10, abs=0.04)
+
+
+def test_examples_of_any_shape_and_type_are_kept_as_they_are():
+    images = torch.randint(0, 255, (4, 6, 1, 8, 9), dtype=torch.uint8)
+    batch = mt.Episodes(images, ways=3, shots=2, queries=1).sample(2)
+    assert batch.support_x.shape == (2, 6, 1, 8, 9)
+    assert batch.support_x.dtype == torch.uint8
+    of_class = images[batch.truth["classes"][0, 1]]  # what episode 0 calls class 1
+    second = batch[0].support_x[batch[0].support_y == 1]
+    assert all((of_class == image).flatten(1).all(1).any() for image in second)
+
+
+@pytest.mark.parametrize(
+    ("ways", "shots", "queries", "message"),
+    [
+        (5, 1, 1, "5 ways asked for, but there are 4 classes"),
+        (2, 3, 4, r"3 shots \+ 4 queries need 7 examples a class, .* there are 6"),
+        (0, 1, 1, "ways is 0: a whole number of at least 1"),
+        (2, -1, 1, "shots is -1: a whole number of at least 1"),
+        (2, 1, 1.0, r"queries is 1\.0: a whole number of at least 1"),
+        (True, 1, 1, "ways is True: a whole number of at least 1"),
+    ],
+)
+def test_episodes_that_cannot_be_drawn_are_refused(ways, shots, queries, message):
+    with pytest.raises(ValueError, match=message):
+        mt.Episodes(numbered(4, 6), ways, shots, queries)
+
+
+def test_examples_that_cannot_be_drawn_from_are_refused():
+    with pytest.raises(ValueError, match=r"\(classes, examples per class, …\), not"):
+        mt.Episodes(torch.zeros(9), 2, 1, 1)
+    with pytest.raises(ValueError, match=r"examples holds 1 .*index \(2, 1, 3\)"):
+        mt.Episodes(with_value(torch.nan, (2, 1, 3), 4, 6, 5), 2, 1, 1)
+
+
+@pytest.mark.xfail(reason="an AttributeError about dim", strict=True)
+def test_examples_that_are_no_tensor_are_refused():
+    with pytest.raises(TypeError, match=r"torch\.Tensor is needed"):
+        mt.Episodes([[0.0, 1.0], [2.0, 3.0]], 2, 1, 1)
+
+
+@pytest.mark.parametrize("n", [0, -3, 2.0, True, None])
+def test_a_number_of_tasks_that_is_none_is_refused(n):
+    for source in (mt.Episodes(numbered(4, 6), 2, 1, 1), mt.data.Sinusoid()):
+        with pytest.raises(ValueError, match=f"n is {n!r}: a whole number of at least"):
+            source.sample(n)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (torch.tensor([0, 1, 3]), "labels 0 to 3: a 3-way task has labels 0 to 2"),
+        (torch.tensor([-1, 1]), "y holds labels -1 to 1"),
+        (
+            torch.tensor([0.0, 1.0]),
+            r"y holds torch\.float32: class labels are integers",
+        ),
+        (torch.tensor([True, False]), r"y holds torch\.bool"),
+    ],
+)
+def test_labels_outside_the_task_are_refused(labels, message):
+    with pytest.raises(ValueError, match=message):
+        check_labels("y", labels, ways=3)
+
+
+def test_labels_of_the_task_are_accepted():
+    check_labels("y", torch.tensor([2, 0, 1, 0]), ways=3)
+    check_labels("y", torch.tensor([[1], [0]], dtype=torch.uint8), ways=3)
