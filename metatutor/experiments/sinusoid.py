@@ -43,6 +43,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace, command: str) -> list[dict[str, Any]]:
     """Trains every method with every seed and returns the ledger's entries."""
     torch.set_num_threads(1)  # tasks this small gain nothing from a second thread
+    made_by = {
+        "device": device_name(),
+        "torch": torch.__version__,
+        "commit": commit(),  # of the code as it is now, at the start
+        "command": command,
+    }
     entries = []
     for name, make in METHODS.items():
         runs = [train(name, make, seed, options) for seed in options.seeds]
@@ -57,12 +63,8 @@ def run(options: Namespace, command: str) -> list[dict[str, Any]]:
                 "seeds": options.seeds,
                 "inner_lr": [rate for rate, _ in measured],
                 "seconds": round(seconds, 1),
-                "device": device_name(),
-                "torch": torch.__version__,
-                "commit": commit(),
-                "command": command,
             }
-            entries.append(entry)
+            entries.append(entry | made_by)
             print(name, steps, entry["value"], "±", entry["ci95"], flush=True)
     return entries
 
