@@ -39,7 +39,7 @@ lint: $(DEV) ## check style and format · 检查代码风格与格式
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
-ledger: $(TEST) ## repeat the long runs, for hours · 重做长时间实验（数小时）
+ledger: $(TEST) ## repeat the long runs of the ledger · 重做实验记录里的长时间实验
 	$(PY) -m metatutor.experiments --ledger book/results.json sinusoid
 
 clean: ## remove the site and caches · 删除网站和缓存
@@ -77,8 +77,8 @@ define check-torch
 @out=$$($(PY) -c 'import torch, torchvision' 2>&1) || { \
 	printf '%s\n' "$$out" | tail -n 1; \
 	$(PY) -m pip list 2>/dev/null | grep '^torch'; \
-	echo 'These builds of torch and torchvision do not work together. Install both'; \
-	echo 'again from one index: make distclean, then make test. (README.md: CPU)'; \
-	echo '这两个 torch、torchvision 不配套。请从同一个索引重新安装：先 make distclean，再 make test。'; \
+	echo 'torch and torchvision do not work together: both must be there, from the same'; \
+	echo 'index. Install them again: make distclean, then make test.'; \
+	echo 'torch 与 torchvision 不配套：两者都要装，且来自同一个索引。请先 make distclean，再 make test。'; \
 	exit 1; }
 endef

@@ -452,6 +452,27 @@ def test_early_stopping_leaves_the_best_parameters(tmp_path, patience, end):
     assert again.model.theta.item() == 6
 
 
+@pytest.mark.parametrize("calls", range(1, 9))
+def test_patience_is_counted_across_an_interruption(tmp_path, calls):
+    """θ is best after 6 iterations: with a patience of 3, the end is 9 either way."""
+    options = {
+        "validate_on": SOURCE,
+        "validate_every": 1,
+        "validation_tasks": 3,
+        "metric": distance,
+        "patience": 3,
+        "checkpoint": tmp_path / "run.ckpt",
+        "checkpoint_every": 1,
+    }
+    with pytest.raises(Interrupted):
+        train(climber(), StopsAfter(SOURCE, calls), iterations=20, lr=1.0,
+              optimizer=torch.optim.SGD, **options)  # fmt: skip
+    learner = climber()
+    history = climb(learner, 20, resume=True, **options)
+    assert (history.iterations, history.best) == (9, 6)
+    assert learner.model.theta.item() == 6
+
+
 def test_the_end_is_always_validated():
     history = climb(climber(), 5, validate_on=SOURCE, validate_every=3, metric=distance)
     assert [at for at, _, _ in history.validation] == [3, 5]
