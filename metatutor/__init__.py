@@ -12,10 +12,11 @@ from torch.nn.functional import cross_entropy
 from torch.nn.functional import mse_loss as mse
 
 from . import data, models, plotting
+from .evaluation import meta_evaluate
 from .learners import MAML, FromScratch, JointPretraining, Learner, NoAdaptation
 from .results import Result, accuracy
 from .tasks import Episodes, Task, TaskBatch, TaskSource
-from .training import History, meta_evaluate, meta_train
+from .training import History, meta_train
 from .version import __version__
 
 __all__ = [

@@ -68,4 +68,5 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
             f"{path} is truncated or altered: its SHA-256 should be {expected}, but is "
             f"{found}. The file was left as it is; resume from an older checkpoint"
         )
-    return torch.load(io.BytesIO(payload), weights_only=True)
+    # to the CPU: whoever loads it may not have the device it was saved from
+    return torch.load(io.BytesIO(payload), weights_only=True, map_location="cpu")

@@ -8,7 +8,12 @@ the same numbers up to rounding:
 - ``"loop"`` computes one task after the other: faster for convolutions on a CPU,
   where vmap turns them into grouped convolutions, which are slow there.
 
-`choose` picks one; learners never do.
+`choose` picks one; learners never do. Layers that normalise by statistics of their
+input are a case of their own: vmap's rule for their derivative takes mean and variance
+for constants, so that second derivatives come out wrong without a word
+(pytorch/functorch issue 534). Models with such layers are always computed in the loop.
+A bare call of ``torch.nn.functional.layer_norm`` and the like cannot be seen from here:
+set ``learner.strategy = "loop"`` for models that make one.
 """
 
 from __future__ import annotations
@@ -21,14 +26,27 @@ from torch import Tensor, nn
 from .tasks import TaskBatch
 
 STRATEGIES = ("auto", "vmap", "loop")
+# wrong second derivatives under vmap; GroupNorm and RMSNorm are right
+WRONG_UNDER_VMAP = (nn.modules.batchnorm._NormBase, nn.LayerNorm)
 
 
 def choose(model: nn.Module, device: torch.device) -> str:
-    """The faster strategy for ``model`` on ``device``: "vmap" or "loop"."""
+    """The faster right strategy for ``model`` on ``device``: "vmap" or "loop"."""
+    if normalising_layers(model):
+        return "loop"
     convolutional = any(
         isinstance(module, nn.modules.conv._ConvNd) for module in model.modules()
     )
     return "loop" if convolutional and device.type == "cpu" else "vmap"
+
+
+def normalising_layers(model: nn.Module) -> list[str]:
+    """The names of layers whose second derivatives are wrong under vmap."""
+    return [
+        name
+        for name, layer in model.named_modules()
+        if isinstance(layer, WRONG_UNDER_VMAP)
+    ]
 
 
 def map_tasks(
@@ -52,12 +70,18 @@ def map_tasks(
         ``(tasks, …)``: the results in the order of the tasks.
 
     Raises:
-        ValueError: an unknown strategy.
+        ValueError: an unknown strategy, or "vmap" for a model whose second
+            derivatives would be wrong under it.
     """
     if strategy not in STRATEGIES:
         raise ValueError(f"strategy is {strategy!r}: one of {STRATEGIES} is needed")
     if strategy == "auto":
         strategy = choose(model, batch.support_x.device)
+    if strategy == "vmap" and (layers := normalising_layers(model)):
+        raise ValueError(
+            f"second derivatives of layer {layers[0]!r} are wrong under vmap: use the "
+            'strategy "loop" (or "auto"), or GroupNorm'
+        )
     if strategy == "loop":
         return torch.stack([function(*task) for task in batch])
     # each task draws its own dropout masks, as it does in the loop

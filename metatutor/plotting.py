@@ -113,9 +113,10 @@ def by_steps(
 def losses(ax: Axes, runs: Mapping[str, Sequence[float]], window: int = 100) -> None:
     """Meta-losses against iterations, each a mean over ``window`` iterations."""
     for name, values in runs.items():
-        whole = len(values) // window * window
-        means = torch.tensor(list(values[:whole])).view(-1, window).mean(dim=1)
-        at = torch.arange(1, len(means) + 1) * window
+        span = max(1, min(window, len(values)))  # a short run is one mean at least
+        whole = len(values) // span * span
+        means = torch.tensor(list(values[:whole])).view(-1, span).mean(dim=1)
+        at = torch.arange(1, len(means) + 1) * span
         ax.plot(at.tolist(), means.tolist(), label=name)
     ax.set(xlabel="iteration", ylabel="meta-loss")
     ax.xaxis.set_major_locator(MaxNLocator(5))

@@ -94,6 +94,11 @@ class Result:
             )
         if self.metric != other.metric:
             raise ValueError(f"{self.metric} minus {other.metric} means nothing")
+        if self.diverged or other.diverged:
+            raise ValueError(
+                f"{self.diverged} tasks diverged on one side and {other.diverged} on "
+                "the other: a paired difference needs finite scores"
+            )
         return Result(
             self.per_task - other.per_task,
             metric=f"difference of {self.metric}",
@@ -131,5 +136,13 @@ def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
     Args:
         outputs: ``(examples, classes)``.
         targets: integers, ``(examples,)``.
+
+    Raises:
+        ValueError: other shapes, which would be paired up wrongly in silence.
     """
+    if targets.shape != outputs.shape[:-1]:
+        raise ValueError(
+            f"outputs have shape {tuple(outputs.shape)} and targets "
+            f"{tuple(targets.shape)}: (examples, classes) and (examples,) are needed"
+        )
     return (outputs.argmax(dim=-1) == targets).to(torch.get_default_dtype()).mean()

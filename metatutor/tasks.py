@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import NamedTuple
 
 import torch
@@ -64,10 +65,15 @@ class TaskBatch:
                     f"support_{part} has examples of shape {support} and query_{part} "
                     f"of {query}: one task has one shape of example"
                 )
+        # what is a class in the query set must have been one in the support set
+        check_labels("support_y", self.support_y)
+        if is_label(self.support_y):
+            check_labels("query_y", self.query_y, ways=int(self.support_y.max()) + 1)
         for name, values in self.truth.items():
-            if len(values) != len(self):
+            if values.dim() == 0 or len(values) != len(self):
                 raise ValueError(
-                    f"truth[{name!r}] has {len(values)} rows for {len(self)} tasks"
+                    f"truth[{name!r}] has shape {tuple(values.shape)}: one row for "
+                    f"each of the {len(self)} tasks is needed"
                 )
 
     def __len__(self) -> int:
@@ -128,6 +134,10 @@ class Episodes(TaskSource):
     """
 
     def __init__(self, examples: Tensor, ways: int, shots: int, queries: int) -> None:
+        if not isinstance(examples, Tensor):
+            raise TypeError(
+                f"examples is a {type(examples).__name__}: a torch.Tensor is needed"
+            )
         if examples.dim() < 2:
             raise ValueError(
                 "examples must be (classes, examples per class, …), "
@@ -176,16 +186,22 @@ def distinct(
     return torch.rand(rows, of, generator=generator).argsort(dim=1)[:, :count]
 
 
-def check_labels(name: str, labels: Tensor, ways: int) -> None:
-    """Refuses class labels that are not integers 0 to ``ways - 1``."""
-    if labels.is_floating_point() or labels.dtype == torch.bool:
-        raise ValueError(f"{name} holds {labels.dtype}: class labels are integers")
+def is_label(targets: Tensor) -> bool:
+    """Whether targets are class labels (integers) rather than values to regress."""
+    return not (targets.is_floating_point() or targets.is_complex())
+
+
+def check_labels(name: str, labels: Tensor, ways: int | None = None) -> None:
+    """Refuses class labels outside 0 to ``ways - 1``; values to regress pass.
+
+    Without ``ways`` only negative labels are refused.
+    """
+    if not is_label(labels):
+        return
     low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= ways:
-        raise ValueError(
-            f"{name} holds labels {low} to {high}: "
-            f"a {ways}-way task has labels 0 to {ways - 1}"
-        )
+    if low < 0 or (ways is not None and high >= ways):
+        right = "0 to N - 1" if ways is None else f"0 to {ways - 1}, as its support set"
+        raise ValueError(f"{name} holds labels {low} to {high}: a task has {right}")
 
 
 def check_examples(name: str, x: Tensor, y: Tensor, *, axes: int = 1) -> None:
@@ -229,6 +245,6 @@ def check_finite(name: str, tensor: Tensor) -> None:
 
 def at_least_one(name: str, value: int) -> int:
     """``value`` if it is a whole number of at least 1, else an error naming it."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise ValueError(f"{name} is {value!r}: a whole number of at least 1 is needed")
     return value

@@ -1,4 +1,4 @@
-"""The outer loop: `meta_train` improves a learner, `meta_evaluate` judges it."""
+"""The outer loop: `meta_train` improves a learner, and can be interrupted."""
 
 from __future__ import annotations
 
@@ -15,17 +15,14 @@ from torch import Tensor
 from tqdm import trange
 
 from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from .engine import map_tasks
-from .learners.base import Learner, check_positive, check_steps
+from .evaluation import Metric, meta_evaluate
+from .learners.base import Learner, check_positive
 from .results import Result
 from .tasks import TaskSource, at_least_one
 
-Metric = Callable[[Tensor, Tensor], Tensor]
-"""``metric(outputs, targets)`` of one task's queries -> scalar."""
-
 
 class MetaLossError(FloatingPointError):
-    """The meta-loss became NaN or infinite; the message says where."""
+    """The run stopped being a matter of numbers; the message says where."""
 
 
 @dataclass
@@ -37,7 +34,7 @@ class History:
         validation: ``(iteration, mean, ci95)`` of every validation.
         best: the iteration whose validation was best; None without validation.
         stopped_early: whether patience ran out before ``iterations``.
-        seconds: time spent, earlier parts of a resumed run included.
+        seconds: time spent in outer steps, those before a resumption included.
     """
 
     loss: list[float] = field(default_factory=list)
@@ -79,8 +76,9 @@ def meta_train(
     """Meta-trains ``learner`` in place: sample tasks, meta-loss, outer step, repeat.
 
     The same seed gives the same tasks, and on one machine the same numbers, also
-    when a run was interrupted and resumed. Tasks are drawn on the CPU and moved to
-    the learner's device. Source: Finn et al. 2017, algorithm 1, lines 2 to 10.
+    when a run was interrupted and resumed; the global random state is left alone.
+    Tasks are drawn on the CPU and moved to the learner's device. Source: Finn et al.
+    2017, algorithm 1, lines 2 to 10.
 
     Args:
         learner: whose ``parameters()`` are trained.
@@ -103,11 +101,12 @@ def meta_train(
         progress: show a progress bar.
 
     Raises:
-        MetaLossError: the meta-loss became NaN or infinite; it names the iteration
-            and the last good checkpoint.
+        MetaLossError: the meta-loss or a parameter became NaN or infinite; it names
+            the iteration and the last good checkpoint.
         FileExistsError: ``checkpoint`` exists and ``resume`` was not asked for.
         CheckpointError: the checkpoint is damaged, or of a run with other settings.
-        ValueError: a number that makes no sense, said by name.
+        ValueError: a number that makes no sense, said by name; fewer iterations than
+            the checkpoint has behind it.
     """
     for name, value in (
         ("iterations", iterations),
@@ -118,130 +117,78 @@ def meta_train(
     ):
         at_least_one(name, value)
     check_positive("lr", lr)
+    lr = float(lr)  # a NumPy number would make the checkpoint unreadable
     if patience is not None:
         at_least_one("patience", patience)
         if validate_on is None:
             raise ValueError("patience counts validations: give validate_on too")
     if resume and checkpoint is None:
         raise ValueError("resume needs the checkpoint to resume from")
+    found = checkpoint is not None and Path(checkpoint).exists()
+    if found and not resume:
+        raise FileExistsError(
+            f"{checkpoint} exists: pass resume=True to go on from it, "
+            "or name another file"
+        )
 
-    run = Run(learner, optimizer(learner.parameters(), lr=lr), seed)
-    # what must not change between the parts of one run
-    settings = {
-        "learner": type(learner).__name__,
-        "parameters": [list(p.shape) for p in learner.parameters()],
+    run = Run(learner, optimizer(learner.parameters(), lr=lr), seed, checkpoint)
+    run.settings = {  # what must not change between the parts of one run
+        **plain_settings(learner),
         "optimizer": type(run.optimizer).__name__,
         "meta_batch": meta_batch,
         "lr": lr,
         "seed": seed,
         "validates": validate_on is not None,
+        "validate_every": validate_every,
+        "validation_tasks": validation_tasks,
     }
-    if checkpoint is not None and Path(checkpoint).exists():
-        if not resume:
-            raise FileExistsError(
-                f"{checkpoint} exists: pass resume=True to go on from it, "
-                "or name another file"
-            )
-        run.load(checkpoint, settings)
 
-    device = next(learner.parameters()).device
-    history = run.history
-    saved_at, earlier, started = (
-        history.iterations,
-        history.seconds,
-        time.perf_counter(),
-    )
-    # `disable` is passed only to switch the bar off: the TQDM_DISABLE variable, which
-    # keeps bars out of stored notebooks, yields to an explicit argument
-    steps = trange(
-        history.iterations, iterations, initial=history.iterations, total=iterations,
-        desc="meta-train", **({} if progress else {"disable": True}),
-    )  # fmt: skip
-    for _ in steps:
-        if history.stopped_early:
-            break
-        batch = source.sample(meta_batch, generator=run.generator).to(device)
-        loss = learner.meta_loss(batch)
-        value = loss.item()
-        if not math.isfinite(value):
-            at = history.iterations
-            raise MetaLossError(diverged(value, at, checkpoint, saved_at))
-        run.optimizer.zero_grad()
-        loss.backward()
-        run.optimizer.step()
-        history.loss.append(value)
-        history.seconds = earlier + time.perf_counter() - started
-        done = history.iterations
-        last = done == iterations
+    def validate() -> Result:
+        return meta_evaluate(
+            learner,
+            validate_on,
+            tasks=validation_tasks,
+            seed=validation_seed(seed),
+            metric=metric,
+        )
 
-        if validate_on is not None and (last or done % validate_every == 0):
-            result = meta_evaluate(
-                learner, validate_on, tasks=validation_tasks,
-                seed=validation_seed(seed), metric=metric,
-            )  # fmt: skip
-            run.validated(result, higher_is_better)
-            history.stopped_early = patience is not None and run.waiting >= patience
-            steps.set_postfix(validation=str(result))
-        last = last or history.stopped_early
-        if checkpoint is not None and (last or done % checkpoint_every == 0):
-            run.save(checkpoint, settings, saved_at)
-            saved_at = done
+    # dropout draws from the global generator: it is seeded here, and left as it was
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if found:
+            run.load(iterations)
+        elif checkpoint is not None:
+            run.save()  # a run that stops at once resumes from here
+        # `disable` is passed only to switch the bar off: the TQDM_DISABLE variable,
+        # which keeps bars out of stored notebooks, yields to an explicit argument
+        bar = trange(
+            run.history.iterations,
+            iterations,
+            initial=run.history.iterations,
+            total=iterations,
+            desc="meta-train",
+            **({} if progress else {"disable": True}),
+        )
+        for _ in bar:
+            if run.history.stopped_early:
+                break
+            run.step(source, meta_batch)
+            done = run.history.iterations
+            last = done == iterations
+            if validate_on is not None and (last or done % validate_every == 0):
+                result = validate()
+                run.validated(result, higher_is_better)
+                run.history.stopped_early = (
+                    patience is not None and run.waiting >= patience
+                )
+                bar.set_postfix(validation=str(result))
+            last = last or run.history.stopped_early
+            if checkpoint is not None and (last or done % checkpoint_every == 0):
+                run.save()
+    run.refuse_broken_parameters()
     if run.best is not None:
         learner.load_state_dict(run.best)
-    return history
-
-
-def meta_evaluate(
-    learner: Learner,
-    source: TaskSource,
-    *,
-    tasks: int = 600,
-    steps: int | None = None,
-    seed: int = 1,
-    metric: Metric | None = None,
-    chunk: int = 200,
-) -> Result:
-    """Adapts to ``tasks`` new tasks and measures each on its queries.
-
-    The same seed and source draw the same tasks for every learner, so that two
-    results can be compared task by task (``a - b``).
-
-    Args:
-        learner: left as it is.
-        source: of test tasks.
-        tasks: how many, at least 2.
-        steps: inner steps; the learner's own number if None.
-        seed: of the tasks.
-        metric: ``metric(outputs, targets)`` of one task's queries -> scalar; the
-            learner's loss if None. A loss that is NaN counts as infinite: that task's
-            adaptation diverged.
-        chunk: tasks computed at once, to bound memory.
-
-    Returns:
-        `Result`: mean and 95 % interval over tasks, and every task's score.
-
-    Raises:
-        ValueError: fewer than 2 tasks, negative steps, or a ``metric`` that is NaN.
-    """
-    if at_least_one("tasks", tasks) < 2:
-        raise ValueError("tasks is 1: an interval over tasks needs at least 2")
-    check_steps("steps", steps)
-    at_least_one("chunk", chunk)
-    measure = learner.loss if metric is None else metric
-    batch = source.sample(tasks, generator=torch.Generator().manual_seed(seed))
-
-    def score(sx: Tensor, sy: Tensor, qx: Tensor, qy: Tensor) -> Tensor:
-        return measure(learner.predict(learner.fit(sx, sy, steps), qx), qy)
-
-    device = next(learner.parameters()).device
-    with torch.no_grad():
-        scores = map_tasks(
-            score, batch.to(device), learner.model, learner.strategy, chunk
-        )
-    if metric is None:
-        scores = scores.nan_to_num(nan=math.inf, posinf=math.inf)
-    name = getattr(measure, "__name__", type(measure).__name__)
-    return Result(scores.cpu(), metric=name, transductive=learner.transductive)
+    return run.history
 
 
 @dataclass
@@ -251,13 +198,31 @@ class Run:
     learner: Learner
     optimizer: torch.optim.Optimizer
     seed: int
+    checkpoint: str | Path | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
     history: History = field(default_factory=History)
     best: dict[str, Tensor] | None = None
     best_score: float = math.nan
     waiting: int = 0
+    saved_at: int | None = None
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)
+        self.device = next(self.learner.parameters()).device
+
+    def step(self, source: TaskSource, meta_batch: int) -> None:
+        """One outer step on freshly drawn tasks."""
+        started = time.perf_counter()
+        batch = source.sample(meta_batch, generator=self.generator).to(self.device)
+        loss = self.learner.meta_loss(batch)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise MetaLossError(self.diverged(f"the meta-loss became {value}"))
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.history.loss.append(value)
+        self.history.seconds += time.perf_counter() - started
 
     def validated(self, result: Result, higher_is_better: bool) -> None:
         """Notes a validation, and the parameters if they are the best so far."""
@@ -270,14 +235,11 @@ class Run:
         else:
             self.waiting += 1
 
-    def save(self, path: str | Path, settings: dict[str, Any], saved_at: int) -> None:
+    def save(self) -> None:
         """Writes a checkpoint, unless the parameters have stopped being numbers."""
-        if not all(p.isfinite().all() for p in self.learner.parameters()):
-            raise MetaLossError(
-                diverged(math.nan, self.history.iterations, path, saved_at)
-            )
+        self.refuse_broken_parameters()
         state = {
-            "settings": settings,
+            "settings": self.settings,
             "learner": self.learner.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": asdict(self.history),
@@ -285,20 +247,31 @@ class Run:
             "best_score": self.best_score,
             "waiting": self.waiting,
             "tasks_rng": self.generator.get_state(),
-            "global_rng": torch.get_rng_state(),  # dropout draws from it
+            "global_rng": torch.get_rng_state(),
+            "device_rng": device_rng(self.device),
         }
-        save_checkpoint(path, state)
+        save_checkpoint(self.checkpoint, state)
+        self.saved_at = self.history.iterations
 
-    def load(self, path: str | Path, settings: dict[str, Any]) -> None:
-        """Takes everything back from a checkpoint of a run with these settings."""
-        state = load_checkpoint(path)
-        for name, value in settings.items():
-            saved = state["settings"].get(name)
-            if saved != value:
+    def load(self, iterations: int) -> None:
+        """Takes everything back from the checkpoint of a run with these settings."""
+        state = load_checkpoint(self.checkpoint)
+        if "settings" not in state:
+            raise CheckpointError(f"{self.checkpoint} is not of a training run")
+        for name in self.settings | state["settings"]:
+            ours, saved = self.settings.get(name), state["settings"].get(name)
+            if saved != ours:
                 raise CheckpointError(
-                    f"{path} belongs to a run with {name} = {saved!r}, this one has "
-                    f"{value!r}: resume with the same settings or name another file"
+                    f"{self.checkpoint} belongs to a run with {name} = {saved!r}, this "
+                    f"one has {ours!r}: resume with the same settings, or name another "
+                    "file"
                 )
+        behind = len(state["history"]["loss"])
+        if behind > iterations:
+            raise ValueError(
+                f"{self.checkpoint} has {behind} iterations behind it, more than the "
+                f"{iterations} asked for: ask for more, or start anew"
+            )
         self.learner.load_state_dict(state["learner"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.history = History(**state["history"])
@@ -306,23 +279,45 @@ class Run:
         self.waiting = state["waiting"]
         self.generator.set_state(state["tasks_rng"])
         torch.set_rng_state(state["global_rng"])
+        if state["device_rng"] is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["device_rng"], self.device)
+        self.saved_at = self.history.iterations
+
+    def refuse_broken_parameters(self) -> None:
+        """Raises if an infinite or NaN gradient has reached the parameters."""
+        if not all(p.isfinite().all() for p in self.learner.parameters()):
+            raise MetaLossError(self.diverged("a parameter became NaN or infinite"))
+
+    def diverged(self, what: str) -> str:
+        """The message for a run that cannot go on."""
+        kept = "no checkpoint was asked for"
+        if self.saved_at is not None:
+            kept = f"the last good checkpoint is {self.checkpoint} "
+            kept += f"(iteration {self.saved_at})"
+        return (
+            f"{what} at iteration {self.history.iterations}: try a smaller inner or "
+            f"outer rate, or fewer inner steps; {kept}"
+        )
+
+
+def plain_settings(learner: Learner) -> dict[str, Any]:
+    """What a learner was made with, as far as it is plain numbers and names."""
+    plain = {
+        name: value
+        for name, value in vars(learner).items()
+        if isinstance(value, (bool, int, float, str))
+        and not name.startswith("_")
+        and name not in ("training", "strategy")  # neither changes the result
+    }
+    shapes = [list(p.shape) for p in learner.parameters()]
+    return {"learner": type(learner).__name__, **plain, "parameters": shapes}
+
+
+def device_rng(device: torch.device) -> Tensor | None:
+    """The random state of a GPU; None on the CPU, whose state is kept anyway."""
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else None
 
 
 def validation_seed(seed: int) -> int:
     """A seed for validation tasks that is not the training seed."""
     return seed + 1_000_003
-
-
-def diverged(
-    value: float, iteration: int, checkpoint: str | Path | None, saved_at: int
-) -> str:
-    """The message for a meta-loss that stopped being a number."""
-    kept = "no checkpoint was asked for"
-    if checkpoint is not None:
-        kept = "no checkpoint had been written yet"
-        if saved_at:
-            kept = f"the last good checkpoint is {checkpoint} (iteration {saved_at})"
-    return (
-        f"the meta-loss became {value} at iteration {iteration}: try a smaller inner "
-        f"or outer rate, or fewer inner steps; {kept}"
-    )

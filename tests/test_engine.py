@@ -54,12 +54,6 @@ def test_vmap_and_loop_agree(float64, method, problem):
     assert found["loop"][1].norm() > 1e-3
 
 
-WRONG_IN_PYTORCH = pytest.mark.xfail(
-    reason="vmap drops second derivatives of these: pytorch/functorch issue 534",
-    strict=True,
-)
-
-
 @pytest.mark.parametrize(
     "layer",
     [
@@ -67,10 +61,8 @@ WRONG_IN_PYTORCH = pytest.mark.xfail(
         nn.Sequential(nn.Linear(8, 8), nn.GELU()),
         nn.GroupNorm(2, 8),
         nn.RMSNorm(8),
-        pytest.param(nn.LayerNorm(8), marks=WRONG_IN_PYTORCH),
-        pytest.param(
-            nn.BatchNorm1d(8, track_running_stats=False), marks=WRONG_IN_PYTORCH
-        ),
+        nn.LayerNorm(8),
+        nn.BatchNorm1d(8, track_running_stats=False),
     ],
     ids=["none", "GELU", "GroupNorm", "RMSNorm", "LayerNorm", "BatchNorm"],
 )
@@ -84,6 +76,17 @@ def test_the_strategy_chosen_gives_the_whole_second_order(float64, layer):
         found = torch.autograd.grad(learner.meta_loss(batch), [*learner.parameters()])
         slopes.append(torch.cat([slope.flatten() for slope in found]))
     assert (slopes[0] - slopes[1]).norm() < 1e-9 * slopes[1].norm()
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.LayerNorm(1), nn.BatchNorm1d(1, track_running_stats=False)]
+)
+def test_vmap_is_refused_where_its_second_derivatives_are_wrong(layer):
+    """PyTorch's rule takes mean and variance for constants: wrong without a word."""
+    learner = mt.MAML(nn.Sequential(layer, nn.Linear(1, 1)), mt.mse)
+    learner.strategy = "vmap"
+    with pytest.raises(ValueError, match=r"layer '0' are wrong under vmap: use .*loop"):
+        learner.meta_loss(mt.data.Sinusoid().sample(2))
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 4, 5, 100])

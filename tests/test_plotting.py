@@ -108,7 +108,6 @@ def test_losses_are_averaged_over_the_window():
     assert list(line.get_ydata()) == [2.0, 6.0]
 
 
-@pytest.mark.xfail(reason="an empty figure", strict=True)
 def test_a_run_shorter_than_the_window_is_still_shown():
     ax = plotting.axes()
     plotting.losses(ax, {"run": [3.0, 1.0]})

@@ -98,7 +98,6 @@ def test_the_same_seed_gives_the_same_numbers():
     assert not torch.equal(weights(first), weights(third))
 
 
-@pytest.mark.xfail(reason="dropout draws from the global state as it is", strict=True)
 def test_the_same_seed_gives_the_same_dropout():
     runs = []
     for state in (1, 2):
@@ -168,8 +167,7 @@ def uninterrupted(request, tmp_path_factory):
 
 def resumed(file, dropout):
     """What a new process does: another learner, another global state."""
-    # before the first checkpoint there is nothing to take the initial weights from
-    learner = small(seed=99 if file.exists() else 0, dropout=dropout)
+    learner = small(seed=99, dropout=dropout)
     return learner, whole_run(learner, file, resume=True)
 
 
@@ -180,7 +178,7 @@ def test_a_run_resumed_is_bit_identical(uninterrupted, tmp_path, calls):
     file = tmp_path / "run.ckpt"
     with pytest.raises(Interrupted):
         whole_run(small(dropout=dropout), file, StopsAfter(SOURCE, calls))
-    assert file.exists() == (calls >= 3)
+    assert file.exists()  # one is written before the first iteration
     learner, history = resumed(file, dropout)
     assert same(outcome(learner, history, file), expected)
 
@@ -207,7 +205,7 @@ def test_a_run_stopped_while_writing_resumes_bit_identical(
 
     def second_fails(*paths):
         written.append(paths)
-        if len(written) == 2:
+        if len(written) == 3:
             raise KeyboardInterrupt
         rename(*paths)
 
@@ -249,7 +247,6 @@ def test_a_run_can_be_made_longer(tmp_path):
     assert torch.equal(weights(again), weights(long))
 
 
-@pytest.mark.xfail(reason="silently returns the longer run", strict=True)
 def test_a_longer_run_does_not_pass_for_a_shorter_one(tmp_path):
     file = tmp_path / "run.ckpt"
     train(small(), iterations=4, checkpoint=file)
@@ -302,12 +299,11 @@ def test_a_checkpoint_of_another_learner_is_refused(tmp_path):
         CheckpointError, match=r"learner = 'MAML', .*'JointPretraining'"
     ):
         train(other, checkpoint=file, resume=True)
-    wider = mt.MAML(mt.models.mlp(1, 1, hidden=(7,)), mt.mse)
+    wider = mt.MAML(mt.models.mlp(1, 1, hidden=(7,)), mt.mse, 0.05, 2)
     with pytest.raises(CheckpointError, match=r"parameters = \[\[6, 1\]"):
         train(wider, checkpoint=file, resume=True)
 
 
-@pytest.mark.xfail(reason="the learner's own settings are not recorded", strict=True)
 @pytest.mark.parametrize(
     "changed", [{"inner_lr": 0.5}, {"inner_steps": 3}, {"first_order": True}]
 )
@@ -320,7 +316,6 @@ def test_a_checkpoint_of_another_inner_loop_is_refused(tmp_path, changed):
         train(other, checkpoint=file, resume=True, iterations=3)
 
 
-@pytest.mark.xfail(reason="a KeyError without the file's name", strict=True)
 def test_a_checkpoint_that_is_not_of_a_run_is_refused_by_name(tmp_path):
     file = tmp_path / "weights.ckpt"
     save_checkpoint(file, small().state_dict())
@@ -328,7 +323,6 @@ def test_a_checkpoint_that_is_not_of_a_run_is_refused_by_name(tmp_path):
         train(small(), checkpoint=file, resume=True)
 
 
-@pytest.mark.xfail(reason="np.float64 cannot be read back", strict=True)
 def test_a_rate_from_numpy_can_be_resumed(tmp_path):
     np = pytest.importorskip("numpy")
     file, lr = tmp_path / "run.ckpt", np.float64(0.01)
@@ -383,9 +377,8 @@ def test_without_a_good_checkpoint_the_message_says_so(tmp_path):
     with pytest.raises(MetaLossError, match="no checkpoint was asked for"):
         climb(climber(undefined_from(1.5)), 10)
     file = tmp_path / "run.ckpt"
-    with pytest.raises(MetaLossError, match="no checkpoint had been written yet"):
+    with pytest.raises(MetaLossError, match=r"run\.ckpt \(iteration 0\)"):
         climb(climber(undefined_from(1.5)), 10, checkpoint=file, checkpoint_every=5)
-    assert not list(tmp_path.iterdir())
 
 
 def infinite_slope_at(limit):
@@ -402,7 +395,6 @@ def test_parameters_that_are_no_numbers_are_never_saved(tmp_path):
     assert load_checkpoint(file)["learner"]["model.theta"].item() == 2
 
 
-@pytest.mark.xfail(reason="the last step is not looked at", strict=True)
 def test_a_run_never_ends_with_parameters_that_are_no_numbers():
     with pytest.raises(MetaLossError):
         climb(climber(infinite_slope_at(3)), 4)
@@ -528,7 +520,6 @@ def test_evaluation_is_adapting_to_each_task_and_scoring_its_queries(float64):
     assert found.metric == "mse_loss"
 
 
-@pytest.mark.xfail(reason="dropout stays on while measuring", strict=True)
 def test_evaluation_is_the_same_every_time_with_dropout_too():
     learner = small(dropout=True)
     first, second = (mt.meta_evaluate(learner, SOURCE, tasks=9) for _ in range(2))

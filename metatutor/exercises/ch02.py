@@ -16,6 +16,7 @@ def episode(answer) -> None:
     ways, shots, queries = 4, 2, 3
     # class c, example e is the number 100 c + e, so that every draw can be traced
     examples = 100 * torch.arange(5)[:, None, None] + torch.arange(6)[None, :, None]
+    drawn = set()
     for seed in range(20):
         torch.manual_seed(seed)
         parts = ask(answer, examples.float(), ways, shots, queries)
@@ -40,6 +41,12 @@ def episode(answer) -> None:
                 "a class was drawn twice, and so has two contradictory labels: draw "
                 "classes without replacement.",
             )
+        if any(len(set(p.flatten().tolist())) < p.numel() for p in (sx, qx)):
+            raise Hint(
+                "同一个样本在一个集合里出现了两次：样本也要不放回地抽。",
+                "an example stands in one set twice: draw examples without replacement, too.",
+            )
+        drawn.add(frozenset(classes))
         if set(sx.flatten().tolist()) & set(qx.flatten().tolist()):
             raise Hint(
                 "支持集和查询集有公共样本：模型只需记住它就能得分。",
@@ -59,6 +66,11 @@ def episode(answer) -> None:
                 "同一个类在支持集和查询集里的标签不同。",
                 "a class has one label in the support set and another in the query set.",
             )
+    if len(drawn) == 1:
+        raise Hint(
+            "每次抽到的都是同样几个类：类也要随机抽。",
+            "every episode has the same classes: draw these at random, too.",
+        )
 
 
 @exercises.add("inner-step")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import html
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -89,6 +91,7 @@ class Exercises:
             name: of the exercise, as printed in its title.
             answer: a function or a value, whatever the exercise asks for.
         """
+        name = str(name)
         if name not in self.checkers:
             known = ", ".join(self.checkers)
             message = {
@@ -106,8 +109,8 @@ class Exercises:
             return Feedback(name, False, UNANSWERED)
         except Hint as hint:
             return Feedback(name, False, hint.message)
-        except Exception as error:
-            what = f"{type(error).__name__}: {error}"
+        except (Exception, SystemExit) as error:
+            what = "".join(traceback.format_exception_only(error)).strip()
             message = {
                 "zh": f"运行你的答案时出错：{what}",
                 "en": f"your answer raised an error: {what}",
@@ -118,7 +121,8 @@ class Exercises:
 
 def ask(answer: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     """Calls the reader's function; `Unanswered` if it still is the stub."""
-    value = answer(*arguments, **named)
+    # copies: an answer that works in place must not change what it is compared with
+    value = answer(*copy.deepcopy(arguments), **copy.deepcopy(named))
     if value is None or value is ...:
         raise Unanswered
     return value

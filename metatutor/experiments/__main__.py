@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from argparse import ArgumentParser
+from pathlib import Path
 
 from . import sinusoid
 from .ledger import record
@@ -22,6 +23,8 @@ def main(words: list[str]) -> None:
     options = parser.parse_args(words)
     made_by = words[words.index(options.name) :]  # where it is recorded matters not
     command = shlex.join(["python", "-m", "metatutor.experiments", *made_by])
+    if options.ledger:  # a run of hours should not fail at its last line
+        Path(options.ledger).parent.mkdir(parents=True, exist_ok=True)
     entries = EXPERIMENTS[options.name].run(options, command)
     if options.ledger:
         record(options.ledger, entries)

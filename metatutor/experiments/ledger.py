@@ -24,17 +24,21 @@ def record(path: str | Path, entries: list[dict[str, Any]]) -> None:
     place and renamed, so that a crash leaves the old ledger.
     """
     path = Path(path)
-    old = json.loads(path.read_text("utf8")) if path.exists() else []
-    new = {figure(entry): entry for entry in entries}
     for entry in entries:
         missing = set(FIELDS) - set(entry)
         if missing:
             raise ValueError(f"a ledger entry lacks {sorted(missing)}")
+    new = {figure(entry) for entry in entries}
+    old = json.loads(path.read_text("utf8")) if path.exists() else []
     kept = [entry for entry in old if figure(entry) not in new]
-    text = json.dumps([*kept, *entries], ensure_ascii=False, indent=1) + "\n"
+    # infinity is not JSON: a diverged figure is refused rather than written
+    text = json.dumps([*kept, *entries], ensure_ascii=False, indent=1, allow_nan=False)
     beside = path.with_name(f".{path.name}.tmp")
-    beside.write_text(text, "utf8")
-    os.replace(beside, path)
+    try:
+        beside.write_text(text + "\n", "utf8")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def figure(entry: dict[str, Any]) -> tuple[str, str, str]:

@@ -16,10 +16,11 @@ import torch
 from torch.nn.functional import mse_loss
 
 from ..data import Sinusoid
+from ..evaluation import meta_evaluate
 from ..learners import MAML, FromScratch, JointPretraining, Learner
 from ..models import mlp
 from ..results import Result
-from ..training import meta_evaluate, meta_train
+from ..training import meta_train
 from .ledger import commit, device_name
 
 STEPS = (1, 5, 10)

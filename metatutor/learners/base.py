@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from numbers import Integral, Real
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..engine import map_tasks
-from ..tasks import TaskBatch, check_examples
+from ..tasks import TaskBatch, check_examples, check_labels
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """``loss(outputs, targets)`` -> scalar, the mean over examples."""
@@ -37,7 +38,7 @@ class Learner(nn.Module, ABC):
             raise TypeError(f"model is a {type(model).__name__}, not an nn.Module")
         if not callable(loss):
             raise TypeError(f"loss is a {type(loss).__name__}, not a function")
-        for name, layer in normalisation_layers(model):
+        for name, layer in normalising(model):
             if layer.running_mean is not None:
                 raise ValueError(
                     f"layer {name!r} ({type(layer).__name__}) keeps running "
@@ -103,6 +104,7 @@ class Learner(nn.Module, ABC):
                 number of steps.
         """
         check_examples("support", support_x, support_y)
+        check_labels("support_y", support_y)
         check_steps("steps", steps)
         with torch.no_grad():
             fitted = self.fit(support_x, support_y, steps)
@@ -119,27 +121,31 @@ class Learner(nn.Module, ABC):
 
         It does where a layer normalises by the statistics of the batch at hand.
         """
-        return any(True for _ in normalisation_layers(self.model))
+        return any(
+            not isinstance(layer, nn.modules.instancenorm._InstanceNorm)
+            for _, layer in normalising(self.model)
+        )
 
 
-def normalisation_layers(model: nn.Module):
-    """The batch-normalising layers of ``model`` with their names."""
-    for name, layer in model.named_modules():
-        if isinstance(layer, nn.modules.batchnorm._NormBase) and not isinstance(
-            layer, nn.modules.instancenorm._InstanceNorm
-        ):
-            yield name, layer
+def normalising(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The layers that may keep running statistics, with their names."""
+    return [
+        (name, layer)
+        for name, layer in model.named_modules()
+        if isinstance(layer, nn.modules.batchnorm._NormBase)
+    ]
 
 
 def check_steps(name: str, steps: int | None) -> None:
     """Refuses a number of inner steps that is not a whole number of at least 0."""
     if steps is None:
         return
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
+    if isinstance(steps, bool) or not isinstance(steps, Integral) or steps < 0:
         raise ValueError(f"{name} is {steps!r}: a whole number of at least 0 is needed")
 
 
 def check_positive(name: str, value: float) -> None:
     """Refuses a rate or strength that is not a finite number above 0."""
-    if not (isinstance(value, (int, float)) and 0 < value < float("inf")):
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if not (real and 0 < value < float("inf")):
         raise ValueError(f"{name} is {value!r}: a finite number above 0 is needed")

@@ -73,10 +73,7 @@ def test_from_scratch_has_nothing_to_meta_train():
     [
         nn.BatchNorm1d(4),
         nn.SyncBatchNorm(4),
-        pytest.param(
-            nn.InstanceNorm1d(4, track_running_stats=True),
-            marks=pytest.mark.xfail(reason="let through: it leaks", strict=True),
-        ),
+        nn.InstanceNorm1d(4, track_running_stats=True),
     ],
     ids=lambda layer: type(layer).__name__,
 )

@@ -1,0 +1,83 @@
+"""`meta_evaluate` judges a learner on tasks that it has never seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from .engine import map_tasks
+from .learners.base import Learner, check_steps
+from .results import Result
+from .tasks import TaskSource, at_least_one
+
+Metric = Callable[[Tensor, Tensor], Tensor]
+"""``metric(outputs, targets)`` of one task's queries -> scalar."""
+
+
+def meta_evaluate(
+    learner: Learner,
+    source: TaskSource,
+    *,
+    tasks: int = 600,
+    steps: int | None = None,
+    seed: int = 1,
+    metric: Metric | None = None,
+    chunk: int = 200,
+) -> Result:
+    """Adapts to ``tasks`` new tasks and measures each on its queries.
+
+    The same seed and source draw the same tasks for every learner, so that two
+    results can be compared task by task (``a - b``).
+
+    Args:
+        learner: left as it is.
+        source: of test tasks.
+        tasks: how many, at least 2.
+        steps: inner steps; the learner's own number if None.
+        seed: of the tasks.
+        metric: ``metric(outputs, targets)`` of one task's queries -> scalar; the
+            learner's loss if None. A loss that is NaN counts as infinite: that task's
+            adaptation diverged.
+        chunk: tasks computed at once, to bound memory.
+
+    Returns:
+        `Result`: mean and 95 % interval over tasks, and every task's score.
+
+    Raises:
+        ValueError: fewer than 2 tasks, negative steps, or a ``metric`` that is NaN.
+    """
+    if at_least_one("tasks", tasks) < 2:
+        raise ValueError("tasks is 1: an interval over tasks needs at least 2")
+    check_steps("steps", steps)
+    at_least_one("chunk", chunk)
+    measure = learner.loss if metric is None else metric
+    batch = source.sample(tasks, generator=torch.Generator().manual_seed(seed))
+
+    def score(sx: Tensor, sy: Tensor, qx: Tensor, qy: Tensor) -> Tensor:
+        return measure(learner.predict(learner.fit(sx, sy, steps), qx), qy)
+
+    device = next(learner.parameters()).device
+    with torch.no_grad(), without_dropout(learner):
+        scores = map_tasks(
+            score, batch.to(device), learner.model, learner.strategy, chunk
+        )
+    if metric is None:
+        scores = scores.masked_fill(scores.isnan(), math.inf)
+    name = getattr(measure, "__name__", type(measure).__name__)
+    return Result(scores.cpu(), metric=name, transductive=learner.transductive)
+
+
+@contextmanager
+def without_dropout(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation mode, and each of its modules back as it was after."""
+    was_training = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in was_training.items():
+            module.training = mode
