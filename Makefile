@@ -23,11 +23,9 @@ help: ## list the targets · 列出所有目标
 book: $(BOOK) ## build both sites into _build/html, without torch · 构建中英文网站
 	$(PY) book/build.py
 
-# Chapters are run as `make chapters` runs them: without progress bars.
 test: $(TEST) ## run all tests and all chapters · 运行全部测试和各章
 	$(check-torch)
-	$(PY) -m pytest tests
-	TQDM_DISABLE=1 $(PY) -m pytest --nbval --nbval-current-env chapters
+	$(PY) -m pytest
 
 run: $(TEST) $(DEV) ## open the chapters in JupyterLab · 在 JupyterLab 中打开各章
 	$(PY) -m jupyterlab chapters
