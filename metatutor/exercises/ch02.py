@@ -22,7 +22,7 @@ def episode(answer) -> None:
         parts = ask(answer, examples.float(), ways, shots, queries)
         if not isinstance(parts, (tuple, list)) or len(parts) != 4:
             raise Hint(
-                "请依次返回 support_x, support_y, query_x, query_y。",
+                "请依次返回 support_x、support_y、query_x、query_y。",
                 "return support_x, support_y, query_x, query_y, in this order.",
             )
         sx, sy, qx, qy = parts

@@ -59,7 +59,7 @@ def where_maml_lands(answer) -> None:
         )
     if close(answer, optimum(lambda v: v * (1 - alpha * v) ** steps), 5e-3):
         raise Hint(
-            "0.627 是 FOMAML 停下的地方：它的权重只有 (1 − αa)^K。",
+            "0.627 是 FOMAML 停下的地方：它的权重只含 (1 − αa)^K，MAML 的是 (1 − αa)^{2K}。",
             "0.627 is where FOMAML stops: its weights hold only (1 − αa)^K.",
         )
     right = optimum(lambda v: v * (1 - alpha * v) ** (2 * steps))

@@ -95,7 +95,7 @@ class Exercises:
         if name not in self.checkers:
             known = ", ".join(self.checkers)
             message = {
-                "zh": f"没有叫这个名字的练习；本章的练习有：{known}。",
+                "zh": f"没有叫这个名字的练习；本章的练习有：{'、'.join(self.checkers)}。",
                 "en": f"no exercise has this name; this chapter has: {known}.",
             }
             return Feedback(name, False, message)

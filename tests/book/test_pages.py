@@ -116,17 +116,22 @@ RUN = {
 
 def test_a_run_is_one_row_with_as_many_digits_as_it_knows():
     assert results.render_row(RUN) == (
-        "`sinusoid`",
         "MAML",
         "MSE",
         "0.658 ± 0.061",
         "600",
         "0, 1",
         "13 min",
-        "2 cores",
-        "`0123456`",
-        "`python -m metatutor.experiments sinusoid`",
     )
+
+
+def test_figures_of_one_run_stand_below_how_it_was_made():
+    shown = results.render([RUN, RUN | {"method": "FOMAML"}], "en")
+    how = "Command `python -m metatutor.experiments sinusoid`; commit `0123456`; device"
+    assert shown.count("## `sinusoid`") == shown.count(how) == 1
+    assert shown.index(how) < shown.index("| MAML |") < shown.index("| FOMAML |")
+    again = results.render([RUN, RUN | {"commit": "fedcba9876543210"}], "zh")
+    assert again.count("## `sinusoid`") == 2
 
 
 @pytest.mark.parametrize(
