@@ -78,7 +78,7 @@ def meta_train(
     The same seed gives the same tasks, and on one machine the same numbers, also
     when a run was interrupted and resumed; the global random state is left alone.
     Tasks are drawn on the CPU and moved to the learner's device. Source: Finn et al.
-    2017, algorithm 1, lines 2 to 10.
+    2017, algorithm 2, lines 2 to 11.
 
     Args:
         learner: whose ``parameters()`` are trained.
