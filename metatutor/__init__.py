@@ -12,20 +12,24 @@ from torch.nn.functional import cross_entropy
 from torch.nn.functional import mse_loss as mse
 
 from . import data, models, plotting
+from .checkpoint import CheckpointError
 from .evaluation import meta_evaluate
 from .learners import MAML, FromScratch, JointPretraining, Learner, NoAdaptation
 from .results import Result, accuracy
+from .run import History, MetaLossError
 from .tasks import Episodes, Task, TaskBatch, TaskSource
-from .training import History, meta_train
+from .training import meta_train
 from .version import __version__
 
 __all__ = [
     "MAML",
+    "CheckpointError",
     "Episodes",
     "FromScratch",
     "History",
     "JointPretraining",
     "Learner",
+    "MetaLossError",
     "NoAdaptation",
     "Result",
     "Task",

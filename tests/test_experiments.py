@@ -88,8 +88,7 @@ def test_a_diverged_figure_is_refused_since_infinity_is_not_json(ledger):
 
 def test_the_place_and_the_code_of_a_figure_are_named():
     assert re.fullmatch(r"[0-9a-f]{12}(\+changes)?|unknown", commit())
-    if not torch.cuda.is_available():
-        assert platform.machine() in device_name()
+    assert platform.machine() in device_name()
 
 
 @pytest.fixture

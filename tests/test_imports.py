@@ -21,7 +21,7 @@ LAYERS = [
     {"data", "models"},
     {"engine"},
     {"learners"},
-    {"evaluation"},
+    {"evaluation", "run"},
     {"training"},
     {"exercises", "experiments"},
 ]

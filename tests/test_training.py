@@ -11,8 +11,8 @@ from torch import nn
 
 import metatutor as mt
 from metatutor.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from metatutor.run import MetaLossError
 from metatutor.tasks import TaskSource
-from metatutor.training import MetaLossError
 
 SOURCE = mt.data.Sinusoid(shots=3, queries=4)
 

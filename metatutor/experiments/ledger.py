@@ -46,11 +46,12 @@ def figure(entry: dict[str, Any]) -> tuple[str, str, str]:
     return entry["experiment"], entry["method"], entry["metric"]
 
 
-def device_name() -> str:
-    """The machine in words: processor, threads."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+def device_name(device: str = "cpu") -> str:
+    """What a run computes on, in words: the GPU, or the processor and its threads."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{platform.machine()} CPU, {threads} thread{'s' * (threads > 1)}"
 
 
 def commit() -> str:

@@ -1,0 +1,180 @@
+"""What a run of `meta_train` carries from one iteration to the next.
+
+All of it goes into a checkpoint, so that a resumed run continues bit for bit.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from .learners.base import Learner
+from .results import Result
+from .tasks import TaskSource
+
+
+class MetaLossError(FloatingPointError):
+    """The run stopped being a matter of numbers; the message says where."""
+
+
+@dataclass
+class History:
+    """What happened in a run of `meta_train`.
+
+    Attributes:
+        loss: the meta-loss of every iteration.
+        validation: ``(iteration, mean, ci95)`` of every validation.
+        best: the iteration whose validation was best; None without validation.
+        stopped_early: whether patience ran out before ``iterations``.
+        seconds: time spent in outer steps, those before a resumption included.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    validation: list[tuple[int, float, float]] = field(default_factory=list)
+    best: int | None = None
+    stopped_early: bool = False
+    seconds: float = 0.0
+
+    @property
+    def iterations(self) -> int:
+        """How many iterations were run."""
+        return len(self.loss)
+
+    def __repr__(self) -> str:
+        last = f", last meta-loss {self.loss[-1]:.3g}" if self.loss else ""
+        return f"History({self.iterations} iterations{last})"
+
+
+@dataclass
+class Run:
+    """All that changes during `meta_train`: what a checkpoint must hold."""
+
+    learner: Learner
+    optimizer: torch.optim.Optimizer
+    seed: int
+    checkpoint: str | Path | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    best: dict[str, Tensor] | None = None
+    best_score: float = math.nan
+    waiting: int = 0
+    saved_at: int | None = None
+
+    def __post_init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(self.seed)
+        self.device = next(self.learner.parameters()).device
+
+    def step(self, source: TaskSource, meta_batch: int) -> None:
+        """One outer step on freshly drawn tasks."""
+        started = time.perf_counter()
+        batch = source.sample(meta_batch, generator=self.generator).to(self.device)
+        loss = self.learner.meta_loss(batch)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise MetaLossError(self.diverged(f"the meta-loss became {value}"))
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.history.loss.append(value)
+        self.history.seconds += time.perf_counter() - started
+
+    def validated(self, result: Result, higher_is_better: bool) -> None:
+        """Notes a validation, and the parameters if they are the best so far."""
+        done, score = self.history.iterations, result.mean
+        self.history.validation.append((done, score, result.ci95))
+        gain = score - self.best_score if higher_is_better else self.best_score - score
+        if self.best is None or gain > 0:
+            self.best = copy.deepcopy(self.learner.state_dict())
+            self.best_score, self.history.best, self.waiting = score, done, 0
+        else:
+            self.waiting += 1
+
+    def save(self) -> None:
+        """Writes a checkpoint, unless the parameters have stopped being numbers."""
+        self.refuse_broken_parameters()
+        state = {
+            "settings": self.settings,
+            "learner": self.learner.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": asdict(self.history),
+            "best": self.best,
+            "best_score": self.best_score,
+            "waiting": self.waiting,
+            "tasks_rng": self.generator.get_state(),
+            "global_rng": torch.get_rng_state(),
+            "device_rng": device_rng(self.device),
+        }
+        save_checkpoint(self.checkpoint, state)
+        self.saved_at = self.history.iterations
+
+    def load(self, iterations: int) -> None:
+        """Takes everything back from the checkpoint of a run with these settings."""
+        state = load_checkpoint(self.checkpoint)
+        if "settings" not in state:
+            raise CheckpointError(f"{self.checkpoint} is not of a training run")
+        for name in self.settings | state["settings"]:
+            ours, saved = self.settings.get(name), state["settings"].get(name)
+            if saved != ours:
+                raise CheckpointError(
+                    f"{self.checkpoint} belongs to a run with {name} = {saved!r}, this "
+                    f"one has {ours!r}: resume with the same settings, or name another "
+                    "file"
+                )
+        behind = len(state["history"]["loss"])
+        if behind > iterations:
+            raise ValueError(
+                f"{self.checkpoint} has {behind} iterations behind it, more than the "
+                f"{iterations} asked for: ask for more, or start anew"
+            )
+        self.learner.load_state_dict(state["learner"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.history = History(**state["history"])
+        self.best, self.best_score = state["best"], state["best_score"]
+        self.waiting = state["waiting"]
+        self.generator.set_state(state["tasks_rng"])
+        torch.set_rng_state(state["global_rng"])
+        if state["device_rng"] is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["device_rng"], self.device)
+        self.saved_at = self.history.iterations
+
+    def refuse_broken_parameters(self) -> None:
+        """Raises if an infinite or NaN gradient has reached the parameters."""
+        if not all(p.isfinite().all() for p in self.learner.parameters()):
+            raise MetaLossError(self.diverged("a parameter became NaN or infinite"))
+
+    def diverged(self, what: str) -> str:
+        """The message for a run that cannot go on."""
+        kept = "no checkpoint was asked for"
+        if self.saved_at is not None:
+            kept = f"the last good checkpoint is {self.checkpoint} "
+            kept += f"(iteration {self.saved_at})"
+        return (
+            f"{what} at iteration {self.history.iterations}: try a smaller inner or "
+            f"outer rate, or fewer inner steps; {kept}"
+        )
+
+
+def plain_settings(learner: Learner) -> dict[str, Any]:
+    """What a learner was made with, as far as it is plain numbers and names."""
+    plain = {
+        name: value
+        for name, value in vars(learner).items()
+        if isinstance(value, (bool, int, float, str))
+        and not name.startswith("_")
+        and name not in ("training", "strategy")  # neither changes the result
+    }
+    shapes = [list(p.shape) for p in learner.parameters()]
+    return {"learner": type(learner).__name__, **plain, "parameters": shapes}
+
+
+def device_rng(device: torch.device) -> Tensor | None:
+    """The random state of a GPU; None on the CPU, whose state is kept anyway."""
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else None

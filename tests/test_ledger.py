@@ -1,0 +1,55 @@
+"""The stored figures reach the paper's, and are quoted as they are stored."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LEDGER = json.loads((ROOT / "book" / "results.json").read_text("utf8"))
+# Finn et al. 2017, appendix C, table 2, by number of steps
+PAPER = {1: 0.67, 5: 0.38, 10: 0.35}
+
+
+def row(method: str) -> list[dict]:
+    """The figures after 1, 5 and 10 steps."""
+    metrics = [f"MSE, 5-shot, after {n} step{'s' * (n > 1)}" for n in PAPER]
+    figures = {
+        (e["method"], e["metric"]): e for e in LEDGER if e["experiment"] == "sinusoid"
+    }
+    return [figures[method, metric] for metric in metrics]
+
+
+@pytest.mark.parametrize("steps", PAPER)
+def test_maml_reaches_the_paper(steps):
+    entry = row("MAML")[list(PAPER).index(steps)]
+    assert entry["value"] - entry["ci95"] <= PAPER[steps]
+    assert entry["n"] >= 600 and len(entry["seeds"]) >= 3
+    assert entry["command"] == "python -m metatutor.experiments sinusoid"
+
+
+def test_maml_beats_every_baseline_beyond_both_intervals():
+    for method in ("joint pre-training", "from scratch"):
+        for ours, theirs in zip(row("MAML"), row(method), strict=True):
+            assert ours["value"] + ours["ci95"] < theirs["value"] - theirs["ci95"]
+
+
+def prose(file: str) -> str:
+    text = (ROOT / file).read_text("utf8")
+    if not file.endswith(".ipynb"):
+        return text
+    return "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+
+
+QUOTED = [
+    ("README.md", " | ", ["MAML", "joint pre-training"], 1),
+    ("README.zh.md", " | ", ["MAML", "joint pre-training"], 1),
+    ("chapters/04-maml.ipynb", " / ", ["MAML", "FOMAML", "joint pre-training"], 2),
+]
+
+
+@pytest.mark.parametrize(("file", "between", "methods", "times"), QUOTED)
+def test_figures_are_quoted_as_they_stand_in_the_ledger(file, between, methods, times):
+    for method in methods:
+        figures = [f"{e['value']:.2f} ± {e['ci95']:.2f}" for e in row(method)]
+        assert prose(file).count(between.join(figures)) == times
