@@ -39,8 +39,10 @@ class TaskBatch:
             figures only: no learner ever reads it.
 
     Raises:
-        ValueError: tensors that do not belong together, an empty set, or NaN
-            or infinity among the data.
+        TypeError: something that is no tensor.
+        ValueError: tensors that do not belong together, an empty set, NaN or infinity
+            among the data, or class labels (integers) outside 0 to N - 1, where N is
+            the number of classes in the support sets.
     """
 
     support_x: Tensor

@@ -1,10 +1,10 @@
 """Finn et al. 2017, Appendix C, Table 2: 5-shot sinusoid regression.
 
-Trained as in the paper (10-shot, one inner step, α = 0.01, Adam) and its code (25
-tasks a step, β = 0.001, 70,000 iterations),
-measured on 5-shot tasks after 1, 5 and 10 steps. The paper tunes the step size of its
-pre-trained baseline; here the test-time rate of *every* method is the best of `RATES`
-on validation tasks, for each number of steps.
+Trained as in the paper (10-shot, one inner step, α = 0.01, Adam) and in its authors'
+code (25 tasks a step, β = 0.001, 70,000 iterations), measured on 5-shot tasks after 1,
+5 and 10 steps. The paper tunes the step size of its pre-trained baseline; here the
+test-time rate of *every* method is the best of `RATES` on validation tasks, for each
+number of steps.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What meta-learning must beat to be worth its cost.
 
-All three are gradient descent on the support set from *some* initial weights; they
-differ from MAML only in where these weights come from.
+They differ from MAML only in where the initial weights come from: nowhere, or one
+training on all tasks together. `NoAdaptation` then takes no step at all.
 """
 
 from __future__ import annotations
