@@ -13,8 +13,20 @@ from torch.nn.functional import mse_loss as mse
 
 from . import data, models, plotting
 from .checkpoint import CheckpointError
+from .data import DataError
 from .evaluation import meta_evaluate
-from .learners import MAML, FromScratch, JointPretraining, Learner, NoAdaptation
+from .learners import (
+    MAML,
+    FromScratch,
+    JointPretraining,
+    Learner,
+    LinearProbe,
+    MatchingNetwork,
+    NearestMean,
+    NoAdaptation,
+    PrototypicalNetwork,
+)
+from .pretraining import pretrain
 from .results import Result, accuracy
 from .run import History, MetaLossError
 from .tasks import Episodes, Task, TaskBatch, TaskSource
@@ -24,13 +36,18 @@ from .version import __version__
 __all__ = [
     "MAML",
     "CheckpointError",
+    "DataError",
     "Episodes",
     "FromScratch",
     "History",
     "JointPretraining",
     "Learner",
+    "LinearProbe",
+    "MatchingNetwork",
     "MetaLossError",
+    "NearestMean",
     "NoAdaptation",
+    "PrototypicalNetwork",
     "Result",
     "Task",
     "TaskBatch",
@@ -44,4 +61,5 @@ __all__ = [
     "models",
     "mse",
     "plotting",
+    "pretrain",
 ]

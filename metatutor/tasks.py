@@ -8,7 +8,7 @@ A `TaskSource` draws batches; `Episodes` is the source for labelled classes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import NamedTuple
@@ -117,6 +117,10 @@ class TaskSource(ABC):
         """
 
 
+Augment = Callable[[Tensor, torch.Generator | None], Tensor]
+"""``augment(x, generator)`` -> other examples, both ``(tasks, ways, each, …)``."""
+
+
 class Episodes(TaskSource):
     """N-way k-shot episodes from labelled classes.
 
@@ -129,13 +133,27 @@ class Episodes(TaskSource):
         ways: classes in an episode.
         shots: support examples per class.
         queries: query examples per class.
+        groups: the name of each class's group (an alphabet, say), ``classes`` of
+            them: every episode then stays within one group, drawn first and with
+            equal chances. Without it, an episode draws from all classes.
+        augment: changes the drawn examples, ``(tasks, ways, each, …)`` in and out;
+            or several such functions, applied in order.
 
     Raises:
-        ValueError: more ways than classes, or more shots and queries than a class
-            has examples, or NaN among the examples.
+        ValueError: more ways than classes (or than a group has), more shots and
+            queries than a class has examples, or NaN among the examples.
     """
 
-    def __init__(self, examples: Tensor, ways: int, shots: int, queries: int) -> None:
+    def __init__(
+        self,
+        examples: Tensor,
+        ways: int,
+        shots: int,
+        queries: int,
+        *,
+        groups: Sequence[str] | None = None,
+        augment: Augment | Sequence[Augment] | None = None,
+    ) -> None:
         if not isinstance(examples, Tensor):
             raise TypeError(
                 f"examples is a {type(examples).__name__}: a torch.Tensor is needed"
@@ -160,15 +178,20 @@ class Episodes(TaskSource):
         check_finite("examples", examples)
         self.examples = examples
         self.ways, self.shots, self.queries = ways, shots, queries
+        self.members = None if groups is None else members(groups, classes, ways)
+        several = augment if isinstance(augment, Sequence) else [augment]
+        self.augment = [function for function in several if function is not None]
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> TaskBatch:
-        classes, per_class = self.examples.shape[:2]
-        drawn = distinct(at_least_one("n", n), classes, self.ways, generator)
+        per_class = self.examples.shape[1]
+        drawn = self.draw_classes(at_least_one("n", n), generator)
         each = self.shots + self.queries
         which = distinct(n * self.ways, per_class, each, generator)
         which = which.view(n, self.ways, each).to(self.examples.device)
         drawn = drawn.to(self.examples.device)
         x = self.examples[drawn[..., None], which]  # (n, ways, each, …)
+        for augment in self.augment:
+            x = augment(x, generator)
         y = torch.arange(self.ways, device=x.device)[None, :, None].expand(n, -1, each)
         support = slice(None, self.shots)
         query = slice(self.shots, None)
@@ -179,6 +202,36 @@ class Episodes(TaskSource):
             query_y=y[:, :, query].flatten(1, 2),
             truth={"classes": drawn},
         )
+
+    def draw_classes(self, n: int, generator: torch.Generator | None) -> Tensor:
+        """The classes of n episodes: ``(n, ways)``, all different within a row."""
+        if self.members is None:
+            return distinct(n, len(self.examples), self.ways, generator)
+        groups = torch.randint(len(self.members), (n,), generator=generator)
+        rows = []
+        for group in groups.tolist():
+            classes = self.members[group]
+            rows.append(classes[distinct(1, len(classes), self.ways, generator)[0]])
+        return torch.stack(rows)
+
+
+def members(groups: Sequence[str], classes: int, ways: int) -> list[Tensor]:
+    """The classes of each group, refusing a group with fewer classes than ways."""
+    if len(groups) != classes:
+        raise ValueError(
+            f"groups names {len(groups)} classes, but there are {classes}: one group "
+            "for each class is needed"
+        )
+    found: dict[str, list[int]] = {}
+    for index, group in enumerate(groups):
+        found.setdefault(group, []).append(index)
+    for group, indices in found.items():
+        if len(indices) < ways:
+            raise ValueError(
+                f"{ways} ways within one group asked for, but {group} has "
+                f"{len(indices)} classes: ask for fewer ways, or leave {group} out"
+            )
+    return [torch.tensor(indices) for indices in found.values()]
 
 
 def distinct(

@@ -22,7 +22,7 @@ LAYERS = [
     {"engine"},
     {"learners"},
     {"evaluation", "run"},
-    {"training"},
+    {"training", "pretraining"},
     {"exercises", "experiments"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

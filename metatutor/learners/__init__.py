@@ -2,6 +2,19 @@
 
 from .base import Learner
 from .baselines import FromScratch, JointPretraining, NoAdaptation
+from .embedding import LinearProbe, NearestMean
 from .maml import MAML
+from .matching import MatchingNetwork
+from .prototypes import PrototypicalNetwork
 
-__all__ = ["MAML", "FromScratch", "JointPretraining", "Learner", "NoAdaptation"]
+__all__ = [
+    "MAML",
+    "FromScratch",
+    "JointPretraining",
+    "Learner",
+    "LinearProbe",
+    "MatchingNetwork",
+    "NearestMean",
+    "NoAdaptation",
+    "PrototypicalNetwork",
+]

@@ -1,0 +1,60 @@
+"""Prototypical networks: a class is the mean of its examples."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot
+
+from .base import Learner, Loss
+
+
+class PrototypicalNetwork(Learner):
+    """Classifies by the nearest class mean in a learned space.
+
+    The class means c_k of the embedded support set are the *prototypes*; a query's
+    outputs are −‖f(x) − c_k‖², which a softmax turns into probabilities. Adaptation
+    is one pass through the network: there are no inner steps.
+
+    Source: Snell et al. 2017, equations 1 and 2, algorithm 1.
+
+    Args:
+        backbone: f, ``(images, …) -> (images, features)``.
+        loss: ``loss(outputs, targets)``; outputs are ``(queries, ways)``.
+
+    Raises:
+        ValueError: a class below the highest label has no support example.
+    """
+
+    def __init__(self, backbone: nn.Module, loss: Loss = cross_entropy) -> None:
+        super().__init__(backbone, loss)
+        # one task is a batch of images already, and its number of classes is data,
+        # which vmap cannot look at
+        self.strategy = "loop"
+
+    def fit(
+        self, support_x: Tensor, support_y: Tensor, steps: int | None = None
+    ) -> Tensor:
+        """The prototypes, ``(ways, features)``. ``steps`` has no meaning here."""
+        return class_means(self.model(support_x), support_y)
+
+    def predict(self, prototypes: Tensor, query_x: Tensor) -> Tensor:
+        """−‖f(x) − c_k‖², ``(queries, ways)``."""
+        return -squared_distances(self.model(query_x), prototypes)
+
+
+def class_means(features: Tensor, labels: Tensor) -> Tensor:
+    """The mean of each class, ``(examples, features) -> (ways, features)``."""
+    members = one_hot(labels).to(features.dtype)  # (examples, ways)
+    count = members.sum(0)
+    if (count == 0).any():
+        empty = int((count == 0).nonzero()[0])
+        raise ValueError(
+            f"class {empty} has no support example: labels must be 0 to N - 1, "
+            "each at least once"
+        )
+    return members.T @ features / count[:, None]
+
+
+def squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """‖a_i − b_j‖², ``(m, features), (n, features) -> (m, n)``."""
+    return (a[:, None] - b[None]).square().sum(-1)

@@ -1,0 +1,89 @@
+"""`pretrain` trains an embedding as an ordinary classifier of all training classes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from tqdm import trange
+
+from .learners.base import check_positive
+from .run import History, MetaLossError
+from .tasks import Augment, at_least_one
+
+
+def pretrain(
+    backbone: nn.Module,
+    examples: Tensor,
+    *,
+    iterations: int,
+    batch: int = 128,
+    lr: float = 1e-3,
+    seed: int = 0,
+    augment: Augment | Sequence[Augment] | None = None,
+    progress: bool = True,
+) -> History:
+    """Trains ``backbone`` with a linear classifier on top, which is then dropped.
+
+    Cross-entropy over all classes at once, Adam, the rate falling to 0 along a cosine.
+    No tasks, no support sets: the ordinary training whose embedding Chen et al. 2019
+    and Tian et al. 2020 reuse. The same seed gives the same backbone.
+
+    Args:
+        backbone: ``(images, …) -> (images, features)``; trained in place.
+        examples: ``(classes, examples per class, …)``, of the *training* classes.
+        iterations: steps of the optimiser.
+        batch: examples in each step.
+        lr: the rate at the start.
+        seed: of the batches, the classifier's initialisation and dropout.
+        augment: as in `Episodes`; called with ``(1, batch, 1, …)``.
+        progress: whether to show a bar.
+
+    Returns:
+        `History`: the loss of every iteration, and the seconds.
+
+    Raises:
+        ValueError: counts below 1, or a rate that is not above 0.
+        MetaLossError: the loss stopped being a number.
+    """
+    for name, value in (("iterations", iterations), ("batch", batch)):
+        at_least_one(name, value)
+    check_positive("lr", lr)
+    several = augment if isinstance(augment, Sequence) else [augment]
+    augment = [function for function in several if function is not None]
+    classes, per_class = examples.shape[:2]
+    generator = torch.Generator().manual_seed(seed)
+    history = History()
+    bar = trange(iterations, desc="pretrain", **({} if progress else {"disable": True}))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            features = backbone(examples[0, :2]).shape[1]
+        head = nn.Linear(features, classes).to(examples.device)
+        optimizer = torch.optim.Adam([*backbone.parameters(), *head.parameters()], lr)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, iterations)
+        for _ in bar:
+            started = time.perf_counter()
+            labels = torch.randint(classes, (batch,), generator=generator)
+            which = torch.randint(per_class, (batch,), generator=generator)
+            images = examples[labels, which][None, :, None]
+            for function in augment:
+                images = function(images, generator)
+            loss = cross_entropy(
+                head(backbone(images[0, :, 0])), labels.to(images.device)
+            )
+            if not loss.isfinite():
+                raise MetaLossError(
+                    f"the loss became {loss.item()} at iteration "
+                    f"{history.iterations}: try a smaller rate"
+                )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            history.loss.append(loss.item())
+            history.seconds += time.perf_counter() - started
+    return history
