@@ -11,7 +11,7 @@ A source draws tasks, a learner adapts to each, a result reports what came out::
 from torch.nn.functional import cross_entropy
 from torch.nn.functional import mse_loss as mse
 
-from . import data, models, plotting
+from . import data, models, plotting, pretrained
 from .checkpoint import CheckpointError
 from .data import DataError
 from .evaluation import meta_evaluate
@@ -29,7 +29,7 @@ from .learners import (
 from .pretraining import pretrain
 from .results import Result, accuracy
 from .run import History, MetaLossError
-from .tasks import Episodes, Task, TaskBatch, TaskSource
+from .tasks import Episodes, Mixture, Task, TaskBatch, TaskSource
 from .training import meta_train
 from .version import __version__
 
@@ -45,6 +45,7 @@ __all__ = [
     "LinearProbe",
     "MatchingNetwork",
     "MetaLossError",
+    "Mixture",
     "NearestMean",
     "NoAdaptation",
     "PrototypicalNetwork",
@@ -62,4 +63,5 @@ __all__ = [
     "mse",
     "plotting",
     "pretrain",
+    "pretrained",
 ]

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import affine_grid, grid_sample
 from torchvision.ops import FrozenBatchNorm2d
 
 NORMS = ("batch", "group", "layer", "frozen", "none")
@@ -63,6 +64,105 @@ def conv4(
     return nn.Sequential(*layers, nn.Flatten(), *head)
 
 
+def residual(
+    widths: Sequence[int] = (48, 96, 128), norm: str = "batch"
+) -> nn.Sequential:
+    """A small residual network for letters: stronger than `conv4`, and as fast.
+
+    Letters are first `centred`. A convolution with 32 filters and one residual block
+    for each of ``widths`` follow, with 2×2 max-pooling between them. The last feature
+    maps are the embedding, not their mean: *where* a stroke is tells letters apart.
+    ``(images, 1, 28, 28) -> (images, features)``: 9 times the last of three widths.
+    Features are divided by the fourth root of their number, so that squared distances
+    start out of a size that a softmax can use.
+
+    Args:
+        widths: channels of the blocks.
+        norm: how layers normalise; see `normalisation`.
+    """
+    stem = [nn.Conv2d(1, 32, 3, padding=1, bias=norm == "none")]
+    layers: list[nn.Module] = [Centre(), *stem, normalisation(norm, 32), nn.ReLU()]
+    for width, following in pairwise([32, *widths]):
+        layers += [nn.MaxPool2d(2), ResidualBlock(width, following, norm)]
+    side = 28 // 2 ** len(widths)
+    layers += [nn.Flatten(), Scale((widths[-1] * side**2) ** -0.25)]
+    # faster on CPUs: channels lie side by side in memory
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions and a way around them. Source: He et al. 2016, figure 2."""
+
+    def __init__(self, inputs: int, outputs: int, norm: str) -> None:
+        super().__init__()
+        bias = norm == "none"
+        self.body = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias),
+            normalisation(norm, outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=bias),
+            normalisation(norm, outputs),
+        )
+        self.shortcut = (
+            nn.Identity()
+            if inputs == outputs
+            else nn.Conv2d(inputs, outputs, 1, bias=False)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.body(x) + self.shortcut(x)).relu()
+
+
+class Scale(nn.Module):
+    """Multiplies by a constant."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * x
+
+
+class Centre(nn.Module):
+    """`centred` as a layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return centred(x)
+
+
+def centred(images: Tensor, spread: float = 0.42) -> Tensor:
+    """Each letter moved to the middle and brought to one size, by its moments.
+
+    Its centre of mass goes to the centre of the image, and the root mean square
+    distance of its ink from there becomes ``spread`` (half an image is 1), as far as
+    a zoom by 0.6 to 1.6 does that. Empty images stay empty.
+
+    Args:
+        images: ``(images, 1, height, width)``, ink above 0 on paper 0.
+        spread: the size.
+    """
+    height, width = images.shape[-2:]
+    ink = images[:, 0] / images.sum((1, 2, 3)).clamp_min(1e-6)[:, None, None]
+
+    def places(size: int) -> Tensor:  # of pixel centres, from −1 to 1
+        return torch.linspace(1 / size - 1, 1 - 1 / size, size).to(images)
+
+    across, down = ink.sum(1), ink.sum(2)  # (images, width), (images, height)
+    x, y = places(width), places(height)
+    mean_x, mean_y = across @ x, down @ y
+    variance = (across * (x - mean_x[:, None]) ** 2).sum(1)
+    variance = variance + (down * (y - mean_y[:, None]) ** 2).sum(1)
+    zoom = (variance.clamp_min(1e-4).sqrt() / spread).clamp(0.6, 1.6)
+    none = torch.zeros_like(zoom)
+    matrix = torch.stack(
+        [torch.stack([zoom, none, mean_x], -1), torch.stack([none, zoom, mean_y], -1)],
+        dim=1,
+    )
+    where = affine_grid(matrix, list(images.shape), align_corners=False)
+    return grid_sample(images, where, align_corners=False)
+
+
 def normalisation(norm: str, channels: int) -> nn.Module:
     """What normalises ``channels`` feature maps: a choice that is never implicit.
 
@@ -100,7 +200,8 @@ def freeze_statistics(model: nn.Module, images: Tensor) -> nn.Module:
         images: training images, ``(images, …)``; some hundreds are enough.
 
     Raises:
-        ValueError: a model without batch normalisation, or fewer than 2 images.
+        ValueError: a model without batch normalisation, one whose pass uses such a
+            layer twice or not at all, or fewer than 2 images.
     """
     if len(images) < 2:
         raise ValueError(f"{len(images)} images have no statistics: give hundreds")
@@ -113,23 +214,33 @@ def freeze_statistics(model: nn.Module, images: Tensor) -> nn.Module:
     def measure(name: str) -> Callable[..., None]:
         def hook(layer: nn.Module, inputs: tuple[Tensor]) -> None:
             (x,) = inputs
+            if name in measured:
+                raise ValueError(
+                    f"layer {name!r} normalises twice in one pass, and has one set of "
+                    "statistics: give each place a layer of its own"
+                )
             measured[name] = x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)
 
         return hook
 
     hooks = [m.register_forward_pre_hook(measure(n)) for n, m in layers.items()]
+    for layer in layers.values():
+        layer.train()  # running statistics, if there are any, would count otherwise
     with torch.no_grad():
         model(images)
     for hook in hooks:
         hook.remove()
     for name, layer in layers.items():
-        frozen = FrozenBatchNorm2d(layer.num_features, layer.eps)
+        if name not in measured:
+            raise ValueError(f"layer {name!r} took no part in the pass: remove it")
         mean, variance = measured[name]
+        frozen = FrozenBatchNorm2d(layer.num_features, layer.eps).to(mean)
         state = {"running_mean": mean, "running_var": variance}
         if layer.affine:
             state |= {"weight": layer.weight.detach(), "bias": layer.bias.detach()}
         frozen.load_state_dict(state, strict=False)
-        frozen.to(mean)
+        if not name:  # the model is this one layer
+            return frozen
         parent, _, last = name.rpartition(".")
         setattr(model.get_submodule(parent), last, frozen)
     return model

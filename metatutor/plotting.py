@@ -120,3 +120,62 @@ def losses(ax: Axes, runs: Mapping[str, Sequence[float]], window: int = 100) -> 
         ax.plot(at.tolist(), means.tolist(), label=name)
     ax.set(xlabel="iteration", ylabel="meta-loss")
     ax.xaxis.set_major_locator(MaxNLocator(5))
+
+
+def letters(ax: Axes, images: Tensor, names: Sequence[str] = ()) -> None:
+    """Images in a grid, dark ink on light paper whatever the page's colours.
+
+    Args:
+        ax: where to draw.
+        images: ``(rows, columns, 1, height, width)``, ink 1 on paper 0.
+        names: one for each row, written at its left; none if empty.
+    """
+    rows, height = len(images), images.shape[-2]
+    # one pixel of frame around each image
+    framed = torch.nn.functional.pad(images[:, :, 0], (1, 1, 1, 1), value=0.2)
+    page = framed.permute(0, 2, 1, 3).reshape(rows * (height + 2), -1)
+    ax.imshow(page.cpu().numpy(), cmap="gray_r", vmin=0, vmax=1, aspect="equal")
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    middles = [(height + 2) * (i + 0.5) - 0.5 for i in range(len(names))]
+    ax.set(xticks=[], yticks=middles)
+    ax.set_yticklabels(list(names))
+    ax.tick_params(length=0)
+
+
+def image_task(axes: Sequence[Axes], task: Task, per_row: int = 5) -> None:
+    """One task of images: the support set on one side, the query set on the other.
+
+    Args:
+        axes: two, from ``axes(2)``.
+        task: its images ``(examples, 1, height, width)``, those of a class together,
+            as `Episodes` gives them.
+        per_row: the most images of a class that are shown.
+    """
+    for ax, name, x, y in (
+        (axes[0], "support", task.support_x, task.support_y),
+        (axes[1], "query", task.query_x, task.query_y),
+    ):
+        ways = int(y.max()) + 1
+        each = min(per_row, int((y == 0).sum()))
+        rows = torch.stack([x[y == label][:each] for label in range(ways)])
+        letters(ax, rows, [f"class {label}" for label in range(ways)])
+        ax.set_title(f"{name} set")
+
+
+def comparison(ax: Axes, results: Mapping[str, Result]) -> None:
+    """Mean scores with their 95 % intervals, one line for each name.
+
+    Args:
+        ax: where to draw.
+        results: of one metric, the first at the top.
+    """
+    for i, result in enumerate(results.values()):
+        ax.errorbar(
+            result.mean, -i, xerr=result.ci95,
+            marker="o", markersize=5, capsize=4, color=COLOURS[i % 7],
+        )  # fmt: skip
+    metric = next(iter(results.values())).metric.replace("_", " ")
+    ax.set(xlabel=metric, yticks=[-i for i in range(len(results))])
+    ax.set_yticklabels(list(results))
+    ax.set_ylim(0.6 - len(results), 0.4)

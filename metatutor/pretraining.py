@@ -12,7 +12,7 @@ from tqdm import trange
 
 from .learners.base import check_positive
 from .run import History, MetaLossError
-from .tasks import Augment, at_least_one
+from .tasks import Augment, at_least_one, check_finite
 
 
 def pretrain(
@@ -46,12 +46,13 @@ def pretrain(
         `History`: the loss of every iteration, and the seconds.
 
     Raises:
-        ValueError: counts below 1, or a rate that is not above 0.
-        MetaLossError: the loss stopped being a number.
+        ValueError: counts below 1, a rate that is not above 0, or NaN in the examples.
+        MetaLossError: the loss or a parameter stopped being a number.
     """
     for name, value in (("iterations", iterations), ("batch", batch)):
         at_least_one(name, value)
     check_positive("lr", lr)
+    check_finite("examples", examples)
     several = augment if isinstance(augment, Sequence) else [augment]
     augment = [function for function in several if function is not None]
     classes, per_class = examples.shape[:2]
@@ -86,4 +87,6 @@ def pretrain(
             schedule.step()
             history.loss.append(loss.item())
             history.seconds += time.perf_counter() - started
+    if not all(p.isfinite().all() for p in backbone.parameters()):
+        raise MetaLossError("a parameter became NaN or infinite: try a smaller rate")
     return history

@@ -86,6 +86,11 @@ class Run:
         self.history.loss.append(value)
         self.history.seconds += time.perf_counter() - started
 
+    def set_rate(self, lr: float) -> None:
+        """Sets the outer rate of the steps to come."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+
     def validated(self, result: Result, higher_is_better: bool) -> None:
         """Notes a validation, and the parameters if they are the best so far."""
         done, score = self.history.iterations, result.mean

@@ -138,6 +138,9 @@ class Episodes(TaskSource):
             equal chances. Without it, an episode draws from all classes.
         augment: changes the drawn examples, ``(tasks, ways, each, …)`` in and out;
             or several such functions, applied in order.
+        aligned: whether all classes of a task give the same examples by number, in
+            the same order. Where example j of every class is by the same writer, the
+            support set of a one-shot task is then in one hand.
 
     Raises:
         ValueError: more ways than classes (or than a group has), more shots and
@@ -153,6 +156,7 @@ class Episodes(TaskSource):
         *,
         groups: Sequence[str] | None = None,
         augment: Augment | Sequence[Augment] | None = None,
+        aligned: bool = False,
     ) -> None:
         if not isinstance(examples, Tensor):
             raise TypeError(
@@ -181,13 +185,15 @@ class Episodes(TaskSource):
         self.members = None if groups is None else members(groups, classes, ways)
         several = augment if isinstance(augment, Sequence) else [augment]
         self.augment = [function for function in several if function is not None]
+        self.aligned = aligned
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> TaskBatch:
         per_class = self.examples.shape[1]
         drawn = self.draw_classes(at_least_one("n", n), generator)
         each = self.shots + self.queries
-        which = distinct(n * self.ways, per_class, each, generator)
-        which = which.view(n, self.ways, each).to(self.examples.device)
+        hands = 1 if self.aligned else self.ways  # independent draws in a task
+        which = distinct(n * hands, per_class, each, generator)
+        which = which.view(n, hands, each).to(self.examples.device)
         drawn = drawn.to(self.examples.device)
         x = self.examples[drawn[..., None], which]  # (n, ways, each, …)
         for augment in self.augment:
@@ -213,6 +219,47 @@ class Episodes(TaskSource):
             classes = self.members[group]
             rows.append(classes[distinct(1, len(classes), self.ways, generator)[0]])
         return torch.stack(rows)
+
+
+class Mixture(TaskSource):
+    """Tasks of several sources: each task comes from one of them.
+
+    Args:
+        sources: whose tasks have one shape.
+        weights: how often each is drawn from, relative to the others; all alike if
+            None.
+
+    Raises:
+        ValueError: no source, or weights that are not one number above 0 for each.
+    """
+
+    def __init__(
+        self, sources: Sequence[TaskSource], weights: Sequence[float] | None = None
+    ) -> None:
+        weights = [1.0] * len(sources) if weights is None else list(weights)
+        if not sources or len(weights) != len(sources):
+            raise ValueError(
+                f"{len(sources)} sources and {len(weights)} weights: at least one "
+                "source is needed, and a weight for each"
+            )
+        if not all(0 < weight < float("inf") for weight in weights):
+            raise ValueError(
+                f"weights are {weights}: finite numbers above 0 are needed"
+            )
+        self.sources = list(sources)
+        self.weights = torch.tensor(weights)
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> TaskBatch:
+        n = at_least_one("n", n)
+        drawn = self.weights.multinomial(n, replacement=True, generator=generator)
+        parts = [
+            self.sources[i].sample(count, generator)
+            for i, count in enumerate(drawn.bincount().tolist())
+            if count
+        ]
+        # `truth` is left out: what one source tells, another may not
+        columns = zip(*(part.tensors for part in parts), strict=True)
+        return TaskBatch(*(torch.cat(column) for column in columns))
 
 
 def members(groups: Sequence[str], classes: int, ways: int) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def meta_train(
     iterations: int,
     meta_batch: int = 25,
     lr: float = 1e-3,
+    anneal: bool = False,
     seed: int = 0,
     optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.Adam,
     validate_on: TaskSource | None = None,
@@ -48,6 +50,8 @@ def meta_train(
         iterations: outer steps, in all (a resumed run does what is left of them).
         meta_batch: tasks in an outer step.
         lr: β, the outer rate.
+        anneal: let it fall to 0 over the ``iterations``, along half a cosine, as
+            Antoniou et al. 2019 do.
         seed: of the training tasks; validation tasks have a seed derived from it.
         optimizer: called as ``optimizer(parameters, lr=lr)``.
         validate_on: source of validation tasks, the same ones each time. With it the
@@ -99,6 +103,7 @@ def meta_train(
         "optimizer": type(run.optimizer).__name__,
         "meta_batch": meta_batch,
         "lr": lr,
+        "annealed over": iterations if anneal else None,
         "seed": seed,
         "validates": validate_on is not None,
         "validate_every": validate_every,
@@ -134,6 +139,8 @@ def meta_train(
         for _ in bar:
             if run.history.stopped_early:
                 break
+            if anneal:
+                run.set_rate(lr * cosine(run.history.iterations / iterations))
             run.step(source, meta_batch)
             done = run.history.iterations
             last = done == iterations
@@ -151,6 +158,11 @@ def meta_train(
     if run.best is not None:
         learner.load_state_dict(run.best)
     return run.history
+
+
+def cosine(progress: float) -> float:
+    """Half a cosine from 1 down to 0, as ``progress`` goes from 0 to 1."""
+    return 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def validation_seed(seed: int) -> int:

@@ -19,7 +19,7 @@ LAYERS = [
     {"results"},
     {"plotting"},
     {"data", "models"},
-    {"engine"},
+    {"engine", "pretrained"},
     {"learners"},
     {"evaluation", "run"},
     {"training", "pretraining"},
@@ -36,6 +36,7 @@ ONLY = {
     "results": {"tasks"},
     "plotting": {"results", "tasks"},
     "engine": {"models", "data", "tasks"},
+    "pretrained": {"models", "data"},
 }
 
 

@@ -137,3 +137,45 @@ def test_no_two_colours_are_alike_in_print():
     assert len(levels) == 7
     steps = [math.log((b + 0.05) / (a + 0.05)) for a, b in pairwise(levels)]
     assert min(steps) > 0.02
+
+
+def test_letters_are_drawn_in_their_places():
+    images = torch.rand(2, 3, 1, 5, 4, generator=torch.Generator().manual_seed(0))
+    ax = plotting.axes()
+    plotting.letters(ax, images, ["one", "two"])
+    page = torch.tensor(ax.images[0].get_array())
+    assert page.shape == (2 * 7, 3 * 6)
+    torch.testing.assert_close(page[7 + 1 : 7 + 6, 6 + 1 : 6 + 5], images[1, 1, 0])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "two"]
+    assert 7 < ax.get_yticks()[1] < 14
+
+
+def test_a_task_of_images_shows_each_class_in_its_row():
+    task = mt.data.Glyphs("val", 3, 2, 7).sample(1)[0]
+    axes = plotting.axes(2)
+    plotting.image_task(axes, task)
+    support, query = (torch.tensor(ax.images[0].get_array()) for ax in axes)
+    assert support.shape == (3 * 30, 2 * 30) and query.shape == (3 * 30, 5 * 30)
+    # the second support image of class 2
+    shown = support[2 * 30 + 1 : 3 * 30 - 1, 30 + 1 : 2 * 30 - 1]
+    torch.testing.assert_close(shown, task.support_x[task.support_y == 2][1, 0])
+    assert [ax.get_title() for ax in axes] == ["support set", "query set"]
+
+
+def test_a_comparison_shows_means_and_intervals():
+    results = {
+        name: mt.Result(torch.tensor(scores), metric="accuracy")
+        for name, scores in {"a": [0.5, 0.7], "b": [0.9, 0.9, 0.6]}.items()
+    }
+    ax = plotting.axes()
+    plotting.comparison(ax, results)
+    assert ax.get_xlabel() == "accuracy"
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    for i, (bars, result) in enumerate(
+        zip(ax.containers, results.values(), strict=True)
+    ):
+        (point, _, (line,)) = bars
+        assert point.get_xdata()[0] == pytest.approx(result.mean)
+        assert point.get_ydata()[0] == -i
+        ends = line.get_segments()[0][:, 0]
+        assert ends[1] - ends[0] == pytest.approx(2 * result.ci95)

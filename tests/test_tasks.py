@@ -245,6 +245,217 @@ def test_examples_that_are_no_tensor_are_refused():
         mt.Episodes([[0.0, 1.0], [2.0, 3.0]], 2, 1, 1)
 
 
+# --- groups ------------------------------------------------------------------------
+
+
+def grouped():
+    """Ten classes in three groups of unequal size, not in the order of the groups."""
+    return mt.Episodes(numbered(10, 5), 2, 1, 2, groups=list("abcacbcccc"))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    groups=st.lists(st.sampled_from("abc"), min_size=1, max_size=12),
+    ways=st.integers(1, 3),
+    seed=st.integers(0, 2**31),
+)
+def test_every_episode_stays_within_one_group(groups, ways, seed):
+    kept = [name for name in groups if groups.count(name) >= ways]
+    if not kept:
+        return
+    source = mt.Episodes(numbered(len(kept), 4), ways, 1, 2, groups=kept)
+    batch = source.sample(5, generator=torch.Generator().manual_seed(seed))
+    for classes, task in zip(batch.truth["classes"].tolist(), batch, strict=True):
+        assert len(set(classes)) == ways
+        assert len({kept[c] for c in classes}) == 1
+        x = torch.cat([task.support_x, task.query_x])
+        y = torch.cat([task.support_y, task.query_y])
+        assert len(set(x.tolist())) == 3 * ways
+        assert (x // 1000).tolist() == [classes[label] for label in y.tolist()]
+
+
+def test_every_group_is_as_likely_whatever_its_size():
+    """And within a group every order of every pair of classes."""
+    classes = grouped().sample(1800).truth["classes"]
+    drawn = ["abcacbcccc"[first] for first in classes[:, 0].tolist()]
+    # 600 expected, standard deviation 20
+    assert all(520 < drawn.count(group) < 680 for group in "abc")
+    pairs = Counter(tuple(row) for row in classes.tolist() if row[0] in (0, 3))
+    # the group a: 300 each expected, standard deviation 16
+    assert set(pairs) == {(0, 3), (3, 0)}
+    assert all(240 < count < 360 for count in pairs.values())
+
+
+def test_the_generator_is_the_only_randomness_within_groups():
+    source = grouped()
+
+    def draw(global_seed, seed=7):
+        torch.manual_seed(global_seed)
+        state = torch.get_rng_state()
+        batch = source.sample(6, generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(torch.get_rng_state(), state)
+        return batch.support_x
+
+    assert torch.equal(draw(0), draw(1))
+    assert not torch.equal(draw(0), draw(0, seed=8))
+
+
+def test_one_group_of_all_classes_is_no_restriction():
+    source = mt.Episodes(numbered(4, 3), 4, 1, 1, groups=["all"] * 4)
+    assert sorted(source.sample(1).truth["classes"][0].tolist()) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("groups", "ways", "message"),
+    [
+        (["a", "a", "b"], 2, "groups names 3 classes, but there are 4: one group for"),
+        ([], 2, "groups names 0 classes, but there are 4"),
+        (
+            ["Latin", "Latin", "Latin", "Greek"],
+            2,
+            "2 ways within one group asked for, but Greek has 1 classes: .*fewer ways",
+        ),
+    ],
+)
+def test_groups_that_cannot_be_drawn_from_are_refused(groups, ways, message):
+    with pytest.raises(ValueError, match=message):
+        mt.Episodes(numbered(4, 6), ways, 1, 1, groups=groups)
+
+
+# --- augment -----------------------------------------------------------------------
+
+
+def test_augment_changes_what_is_drawn_and_nothing_else():
+    examples = numbered(6, 5)
+    plain = mt.Episodes(examples, 3, 1, 2)
+    changed = mt.Episodes(examples, 3, 1, 2, augment=lambda x, _: -x)
+    first, second = (
+        source.sample(4, generator=torch.Generator().manual_seed(0))
+        for source in (plain, changed)
+    )
+    assert torch.equal(second.support_x, -first.support_x)
+    assert torch.equal(second.query_x, -first.query_x)
+    assert torch.equal(second.support_y, first.support_y)
+    assert torch.equal(second.query_y, first.query_y)
+    assert torch.equal(second.truth["classes"], first.truth["classes"])
+
+
+def test_augment_gets_all_examples_of_a_task_and_the_generator():
+    """Support and query together: ``(tasks, ways, shots + queries, …)``."""
+    seen = []
+
+    def spy(x, generator):
+        seen.append((tuple(x.shape), generator))
+        return x
+
+    generator = torch.Generator()
+    source = mt.Episodes(torch.zeros(6, 5, 1, 8, 8), 3, 1, 2, augment=spy)
+    source.sample(4, generator=generator)
+    source.sample(4)
+    assert seen == [((4, 3, 3, 1, 8, 8), generator), ((4, 3, 3, 1, 8, 8), None)]
+
+
+def test_several_are_applied_in_their_order():
+    def plus_one(x, _):
+        return x + 1
+
+    def double(x, _):
+        return 2 * x
+
+    examples = torch.zeros(3, 2)
+    for augment, expected in (
+        ([plus_one, double], 2),
+        ((double, plus_one), 1),
+        ([plus_one, None, plus_one], 2),
+        ([], 0),
+        (None, 0),
+    ):
+        batch = mt.Episodes(examples, 3, 1, 1, augment=augment).sample(2)
+        assert set(batch.support_x.flatten().tolist()) == {expected}
+
+
+def test_an_augment_that_works_in_place_leaves_the_stored_examples():
+    examples = torch.randn(6, 5, 2)
+    before = examples.clone()
+    source = mt.Episodes(examples, 3, 1, 2, augment=lambda x, _: x.zero_())
+    assert source.sample(4).support_x.abs().sum() == 0
+    assert torch.equal(source.examples, before)
+    assert torch.equal(examples, before)
+
+
+def test_an_augment_that_makes_nan_is_refused():
+    source = mt.Episodes(torch.ones(6, 5), 3, 1, 2, augment=lambda x, _: x / 0 - x / 0)
+    with pytest.raises(ValueError, match=r"support_x holds .* NaN or infinite"):
+        source.sample(1)
+
+
+# --- aligned -----------------------------------------------------------------------
+
+
+def test_aligned_classes_give_the_same_examples_by_number():
+    source = mt.Episodes(numbered(6, 9), 3, 1, 2, aligned=True)
+    batch = source.sample(200, generator=torch.Generator().manual_seed(0))
+    for classes, task in zip(batch.truth["classes"], batch, strict=True):
+        hands = [
+            [(x % 1000).item() for x in task.support_x[task.support_y == k]]
+            + [(x % 1000).item() for x in task.query_x[task.query_y == k]]
+            for k in range(3)
+        ]
+        assert hands[0] == hands[1] == hands[2]
+        assert len(set(hands[0])) == 3
+        assert torch.equal(task.query_x // 1000, classes[task.query_y])
+    # tasks draw their numbers independently: 9 of them, each about as often
+    first = Counter((batch.support_x[:, 0] % 1000).tolist())
+    assert set(first) == set(range(9))
+
+
+# --- mixtures ----------------------------------------------------------------------
+
+
+def test_each_task_of_a_mixture_is_of_one_source_as_often_as_weighted():
+    """Whole tasks: no source gives a part of another's."""
+    sources = [mt.Episodes(numbered(4, 5) + at, 2, 1, 2) for at in (0, 10**6)]
+    mixture = mt.Mixture(sources, [1.0, 3.0])
+    batch = mixture.sample(1000, generator=torch.Generator().manual_seed(0))
+    assert len(batch) == 1000
+    drawn = torch.cat([batch.support_x, batch.query_x], 1) // 10**6
+    assert torch.equal(drawn.amin(1), drawn.amax(1))
+    # standard deviation 0.014
+    assert drawn[:, 0].double().mean().item() == pytest.approx(0.75, abs=0.05)
+
+
+def test_a_mixture_draws_from_its_generator_alone():
+    mixture = mt.Mixture([mt.Episodes(numbered(9, 5), 2, 1, 2), grouped()])
+
+    def draw(global_seed, seed=7):
+        torch.manual_seed(global_seed)
+        state = torch.get_rng_state()
+        batch = mixture.sample(5, generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(torch.get_rng_state(), state)
+        return batch.query_x
+
+    assert torch.equal(draw(0), draw(1))
+    assert not torch.equal(draw(0), draw(0, seed=8))
+
+
+@pytest.mark.parametrize(
+    ("count", "weights", "message"),
+    [
+        (0, None, "0 sources and 0 weights: at least one source is needed"),
+        (2, [1.0], "2 sources and 1 weights: .* a weight for each"),
+        (2, [1.0, 0.0], r"weights are \[1\.0, 0\.0\]: finite numbers above 0"),
+        (2, [1.0, float("nan")], "finite numbers above 0 are needed"),
+        (2, [1.0, float("inf")], "finite numbers above 0 are needed"),
+    ],
+)
+def test_mixtures_that_cannot_be_drawn_from_are_refused(count, weights, message):
+    with pytest.raises(ValueError, match=message):
+        mt.Mixture([grouped()] * count, weights)
+
+
+# --- what is refused -----------------------------------------------------------------
+
+
 @pytest.mark.parametrize("n", [0, -3, 2.0, True, None])
 def test_a_number_of_tasks_that_is_none_is_refused(n):
     for source in (mt.Episodes(numbered(4, 6), 2, 1, 1), mt.data.Sinusoid()):

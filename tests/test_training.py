@@ -247,6 +247,29 @@ def test_a_run_can_be_made_longer(tmp_path):
     assert torch.equal(weights(again), weights(long))
 
 
+def test_an_annealed_rate_falls_along_half_a_cosine_to_zero():
+    learner = climber()
+    climb(learner, 4, anneal=True)
+    # the rates of the four steps: 1, cos²(π/8), cos²(π/4), cos²(3π/8)
+    total = sum(math.cos(math.pi * i / 8) ** 2 for i in range(4))
+    assert learner.model.theta.item() == pytest.approx(total, rel=1e-6)
+
+
+def test_an_annealed_run_resumes_with_its_rate(tmp_path):
+    whole, stopped, file = climber(), climber(), tmp_path / "run.ckpt"
+    climb(whole, 6, anneal=True)
+    with pytest.raises(Interrupted):
+        source = StopsAfter(SOURCE, 3)
+        options = {"checkpoint": file, "checkpoint_every": 1, "source": source}
+        climb(stopped, 6, anneal=True, **options)
+    again = climber()
+    climb(again, 6, anneal=True, checkpoint=file, resume=True)
+    assert torch.equal(weights(again), weights(whole))
+    # over more iterations the rate would have been another from the start
+    with pytest.raises(CheckpointError, match=r"annealed over = 6, this one has 7"):
+        climb(climber(), 7, anneal=True, checkpoint=file, resume=True)
+
+
 def test_a_longer_run_does_not_pass_for_a_shorter_one(tmp_path):
     file = tmp_path / "run.ckpt"
     train(small(), iterations=4, checkpoint=file)

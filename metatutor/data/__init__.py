@@ -3,6 +3,16 @@
 from . import augment
 from .files import DataError
 from .glyphs import Glyphs
+from .omniglot import Omniglot, load_omniglot
 from .sinusoid import Sinusoid
+from .trials import read_trials
 
-__all__ = ["DataError", "Glyphs", "Sinusoid", "augment"]
+__all__ = [
+    "DataError",
+    "Glyphs",
+    "Omniglot",
+    "Sinusoid",
+    "augment",
+    "load_omniglot",
+    "read_trials",
+]

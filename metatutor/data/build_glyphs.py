@@ -141,7 +141,9 @@ def candidates(fonts: Path) -> dict[str, list[tuple[str, np.ndarray]]]:
 def by_script(file: Path) -> dict[str, list[str]]:
     """The letters of a font, by script, in the order of their code points."""
     scripts = defaultdict(list)
-    for code in sorted(TTFont(file, lazy=True).getBestCmap()):
+    with TTFont(file, lazy=True) as font:
+        codes = sorted(font.getBestCmap())
+    for code in codes:
         letter = chr(code)
         name = unicodedata.name(letter, "")
         if unicodedata.category(letter) not in ("Lo", "Lu", "Ll") or not name:
@@ -180,14 +182,18 @@ def choose(
     """
     order = sorted(found, key=lambda name: name not in OMNIGLOT)
     kept: dict[str, list[tuple[str, np.ndarray]]] = {}
-    seen = np.zeros((0, (CANVAS // 2) ** 2), np.float32)
+    seen = np.zeros((sum(map(len, found.values())), (CANVAS // 2) ** 2), np.float32)
+    count = 0
     for name in order:
         new = []
         for letter, shape in found[name]:
+            if len(new) == 2 * LETTERS:
+                break
             look = blurred(shape)
-            if len(new) < 2 * LETTERS and (seen @ look).max(initial=0) <= 0.93:
+            if (seen[:count] @ look).max(initial=0) <= 0.93:
                 new.append((letter, shape))
-                seen = np.vstack([seen, look])
+                seen[count] = look
+                count += 1
         if len(new) >= LETTERS:
             kept[name] = new
     ranked = sorted(kept, key=lambda name: (name not in OMNIGLOT, -len(kept[name])))

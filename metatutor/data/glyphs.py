@@ -100,14 +100,15 @@ def load_letters(split: str = "all", exclude_scripts: Sequence[str] = ()) -> Let
         raise ValueError(f"split is {split!r}: one of {(*SPLITS, 'all')} is needed")
     if isinstance(exclude_scripts, str):
         exclude_scripts = [exclude_scripts]
+    left_out = list(exclude_scripts)  # an iterator could be gone through only once
     data = read()
     names = data["scripts"].tolist()
-    for name in exclude_scripts:
+    for name in left_out:
         if name not in names:
             raise ValueError(f"{name!r} is none of the scripts: {', '.join(names)}")
     kept = np.array(
         [
-            split in ("all", its) and name not in exclude_scripts
+            split in ("all", its) and name not in left_out
             for name, its in zip(names, data["split"].tolist(), strict=True)
         ]
     )

@@ -7,10 +7,10 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
-from . import sinusoid
+from . import omniglot_challenge, sinusoid
 from .ledger import record
 
-EXPERIMENTS = {"sinusoid": sinusoid}
+EXPERIMENTS = {"omniglot_challenge": omniglot_challenge, "sinusoid": sinusoid}
 
 
 def main(words: list[str]) -> None:

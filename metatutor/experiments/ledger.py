@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from ..results import Result
+
 FIELDS = (
     "experiment", "method", "metric", "value", "ci95", "n", "seeds", "per_seed",
     "seconds", "device", "torch", "commit", "command",
@@ -69,3 +71,14 @@ def commit() -> str:
         return git("rev-parse", "--short=12", "HEAD") + dirty
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def pooled(results: list[Result]) -> dict[str, Any]:
+    """One figure over seeds: tasks averaged over seeds, the interval over tasks."""
+    over_seeds = Result(torch.stack([r.per_task for r in results]).mean(dim=0))
+    return {
+        "value": round(over_seeds.mean, 4),
+        "ci95": round(over_seeds.ci95, 4),
+        "n": over_seeds.n,
+        "per_seed": [round(r.mean, 4) for r in results],
+    }

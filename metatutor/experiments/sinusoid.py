@@ -22,7 +22,7 @@ from ..learners import MAML, FromScratch, JointPretraining, Learner
 from ..models import mlp
 from ..results import Result
 from ..training import meta_train
-from .ledger import commit, device_name
+from .ledger import commit, device_name, pooled
 
 STEPS = (1, 5, 10)
 TRAIN = Sinusoid(shots=10)
@@ -111,17 +111,6 @@ def tuned_rate(learner: Learner, steps: int) -> float:
         ).mean
 
     return min(RATES, key=validation)
-
-
-def pooled(results: list[Result]) -> dict[str, Any]:
-    """One figure over seeds: tasks averaged over seeds, the interval over tasks."""
-    over_seeds = Result(torch.stack([r.per_task for r in results]).mean(dim=0))
-    return {
-        "value": round(over_seeds.mean, 4),
-        "ci95": round(over_seeds.ci95, 4),
-        "n": over_seeds.n,
-        "per_seed": [round(r.mean, 4) for r in results],
-    }
 
 
 METHODS = {

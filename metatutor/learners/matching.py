@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize, one_hot
+from torch.nn.functional import cross_entropy, normalize
 
 from .base import Learner, Loss, check_positive
+from .prototypes import memberships
 
 
 class MatchingNetwork(Learner):
@@ -24,6 +25,10 @@ class MatchingNetwork(Learner):
         loss: ``loss(outputs, targets)``; outputs are log-probabilities,
             ``(queries, ways)``.
         scale: what cosine similarities are multiplied by before the softmax.
+
+    Raises:
+        ValueError: a class below the highest label has no support example, or a scale
+            that is not above 0.
     """
 
     def __init__(
@@ -37,14 +42,17 @@ class MatchingNetwork(Learner):
     def fit(
         self, support_x: Tensor, support_y: Tensor, steps: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The embedded support set, ``(examples, features)``, and its labels."""
-        return normalize(self.model(support_x), dim=-1), support_y
+        """The embedded support set, ``(examples, features)``, and who votes for whom.
+
+        The votes y_i are ``(examples, ways)``, 1 for an example's own class.
+        """
+        keys = normalize(self.model(support_x), dim=-1)
+        return keys, memberships(support_y, keys.dtype)
 
     def predict(self, memory: tuple[Tensor, Tensor], query_x: Tensor) -> Tensor:
         """log p(y|x), ``(queries, ways)``."""
-        keys, labels = memory
+        keys, votes = memory
         cosine = normalize(self.model(query_x), dim=-1) @ keys.T
         attention = (self.scale * cosine).log_softmax(-1)  # (queries, examples)
         # log Σ exp over each class's examples, safe where a vote rounds to 0
-        votes = one_hot(labels).to(attention.dtype).log()
-        return (attention[:, :, None] + votes[None]).logsumexp(1)
+        return (attention[:, :, None] + votes.log()[None]).logsumexp(1)

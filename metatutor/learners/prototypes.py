@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
+from ..tasks import is_label
 from .base import Learner, Loss
 
 
@@ -44,15 +46,30 @@ class PrototypicalNetwork(Learner):
 
 def class_means(features: Tensor, labels: Tensor) -> Tensor:
     """The mean of each class, ``(examples, features) -> (ways, features)``."""
-    members = one_hot(labels).to(features.dtype)  # (examples, ways)
-    count = members.sum(0)
-    if (count == 0).any():
-        empty = int((count == 0).nonzero()[0])
+    members = memberships(labels, features.dtype)
+    return members.T @ features / members.sum(0)[:, None]
+
+
+def memberships(labels: Tensor, dtype: torch.dtype) -> Tensor:
+    """1 where an example is of a class, else 0: ``(examples,) -> (examples, ways)``.
+
+    Raises:
+        ValueError: labels that are no whole numbers, one for each example, or a class
+            below the highest label that has no example.
+    """
+    if labels.dim() != 1 or not is_label(labels):
         raise ValueError(
-            f"class {empty} has no support example: labels must be 0 to N - 1, "
+            f"labels are {labels.dtype} of shape {tuple(labels.shape)}: one whole "
+            "number for each example, (examples,), is needed"
+        )
+    members = one_hot(labels.long())
+    empty = (members.sum(0) == 0).nonzero()
+    if len(empty):
+        raise ValueError(
+            f"class {int(empty[0])} has no support example: labels must be 0 to N - 1, "
             "each at least once"
         )
-    return members.T @ features / count[:, None]
+    return members.to(dtype)
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
