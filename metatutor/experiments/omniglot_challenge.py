@@ -13,6 +13,7 @@ prototypical network, on drawn glyphs alone, on the five alphabets of Omniglot's
 
 from __future__ import annotations
 
+import os
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -41,6 +42,7 @@ SEEDS = (0, 1, 2)
 BUDGETS = {150: 1900, 600: 7600}
 # both sets together: small1 has handwriting, the glyphs have variety
 SHARE_OF_SMALL1 = 0.3
+RUNS = 20  # official trials
 RECIPES = Path(__file__).with_name("trials")
 
 
@@ -215,7 +217,9 @@ def named(characters: Characters) -> str:
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--root", default="data", help="folder with images_background_small1/2.zip"
+        "--root",
+        default=os.environ.get("METATUTOR_OMNIGLOT", "data"),
+        help="folder with images_background_small1.zip and …2.zip",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--runs", default="runs", help="where trained weights are kept")
@@ -254,7 +258,7 @@ def run(options: Namespace, command: str) -> list[dict[str, Any]]:
 
 def score(weights: str, trials: str) -> Result:
     """Prints the error in every trial, and the mean with its interval."""
-    result = judge(pretrained.load(weights), read_trials(trials))
+    result = judge(pretrained.load(weights), read_trials(trials, RUNS))
     for number, value in enumerate(result.per_task.tolist(), start=1):
         print(f"run{number:02d}  {value:4.1f} %")
     print(
