@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 import pytest
 import torch
 
-from metatutor.exercises import Feedback, ch01, ch02, ch04
+from metatutor.exercises import Feedback, ch01, ch02, ch04, ch05
 
-CHAPTERS = {"ch01": ch01, "ch02": ch02, "ch04": ch04}
+CHAPTERS = {"ch01": ch01, "ch02": ch02, "ch04": ch04, "ch05": ch05}
 EXERCISES = [
     (chapter, name)
     for chapter, module in CHAPTERS.items()
@@ -81,6 +81,27 @@ def half_width(scores):
     return 1.96 * scores.std() / math.sqrt(len(scores))
 
 
+def expanded(a, b, *, cross=-2, own=1):
+    """Squared distances as ‖a‖² − 2 a·b + ‖b‖², or what a slip makes of them."""
+    column, row = a.square().sum(1)[:, None], b.square().sum(1)[None]
+    return own * column + cross * a @ b.T + row
+
+
+def votes(cosines, labels, ways, scale=1.0):
+    attention = (scale * cosines).softmax(0)
+    return torch.stack([attention[labels == c].sum() for c in range(ways)])
+
+
+def by_class(cosines, labels, ways, scale):
+    """Sums before the softmax, which is then over classes."""
+    sums = [scale * cosines[labels == c].sum() for c in range(ways)]
+    return torch.stack(sums).softmax(0)
+
+
+def distinct(classes, ways):
+    return torch.tensor(classes * (1 - (1 - 1 / classes) ** ways))
+
+
 grad = torch.func.grad
 
 RIGHT = {
@@ -101,6 +122,10 @@ RIGHT = {
         adapted(theta, inner, alpha)
     ),
     "interval": half_width,
+    "squared-distances": expanded,
+    "another-example": lambda old, n, new: (n * old + new) / (n + 1),
+    "matching-probability": votes,
+    "ceiling": lambda classes, ways: distinct(classes, ways) / ways,
 }
 
 SLIPS = [
@@ -142,6 +167,22 @@ SLIPS = [
     ("interval", lambda s: 1.96 * s.std(), "divide by √n"),
     ("interval", lambda s: s.std() / math.sqrt(len(s)), "about 68 %"),
     ("interval", lambda s: 2 * half_width(s), "no factor of 2"),
+    ("squared-distances", lambda a, b: expanded(a, b).T, "transposed"),
+    ("squared-distances", torch.cdist, "leave out the root"),
+    ("squared-distances", lambda a, b: expanded(a, b, cross=-1), "lacks its 2"),
+    ("squared-distances", lambda a, b: expanded(a, b, cross=2), "wrong sign"),
+    ("squared-distances", lambda a, b: expanded(a, b, own=0), "‖a‖² is missing"),
+    ("another-example", lambda old, n, new: (old + new) / 2, "halfway"),
+    ("another-example", lambda old, n, new: old + new / (n + 1), "shrinks too"),
+    ("another-example", lambda old, n, new: (n * old + new) / n, "one more"),
+    ("matching-probability", lambda c, y, n, s: (s * c).softmax(0), "add up those"),
+    ("matching-probability", lambda c, y, n, s: votes(c, y, n), "scale is missing"),
+    ("matching-probability",
+     lambda c, y, n, s: votes(c, y, n, s) / y.bincount(), "do not add up to 1"),
+    ("matching-probability", by_class, "over support examples"),
+    ("ceiling", lambda c, n: math.perm(c, n) / c**n, "no class comes twice"),
+    ("ceiling", lambda c, n: distinct(c, n) / c, "multiply by classes"),
+    ("ceiling", distinct, "share of ways"),
 ]  # fmt: skip
 
 CHAPTER_OF = {name: chapter for chapter, name in EXERCISES}

@@ -16,6 +16,7 @@ from metatutor import pretrained
 from metatutor.data.trials import load_recipe, make_recipe, write_trials
 from metatutor.experiments import omniglot_challenge as challenge
 from metatutor.experiments.__main__ import main
+from metatutor.experiments.challenge_learners import EveryWriter, ManyViews
 
 OMNIGLOT = Path(
     os.environ.get("METATUTOR_OMNIGLOT")
@@ -61,7 +62,7 @@ def trials(tmp_path_factory):
 
 def test_every_writer_takes_a_turn(float64):
     torch.manual_seed(0)
-    learner = challenge.EveryWriter(nn.Sequential(nn.Flatten(), nn.Linear(6, 3)))
+    learner = EveryWriter(nn.Sequential(nn.Flatten(), nn.Linear(6, 3)))
     examples = torch.randn(4, 3, 1, 2, 3)  # 4 classes by 3 writers
     source = mt.Episodes(examples, 4, 1, 2, aligned=True)
     batch = source.sample(1, torch.Generator().manual_seed(0))

@@ -51,16 +51,32 @@ def warp(
 ) -> Tensor:
     """Slants, stretches, shifts and bends every image a little, each in its own way.
 
-    A random affine map plus a smooth random field of displacements, which writes a
-    letter as another hand might. At strength 1 the standard deviations are: rotation
-    0.12 rad, scale 12 %, shear 0.15, shift 8 % and bend 6 % of half the image.
+    See `deformations` for how, and how much.
     """
     flat = images.flatten(0, 2)
-    n, _, height, width = flat.shape
+    where = deformations(len(flat), flat.shape[-2:], generator, strength).to(flat)
+    return grid_sample(flat, where, align_corners=False).view_as(images)
+
+
+def deformations(
+    n: int,
+    size: tuple[int, int],
+    generator: torch.Generator | None = None,
+    strength: float = 1.0,
+) -> Tensor:
+    """Where each pixel of n warped images comes from, for ``grid_sample``.
+
+    A random affine map plus a smooth random field of displacements, which writes a
+    letter as another hand might. At strength 1 the standard deviations are: rotation
+    0.12 rad, scale 12 %, shear 0.15, shift 8 % and bend 6 % of half the image; at
+    strength 0 every pixel stays where it is.
+
+    Returns:
+        ``(n, height, width, 2)``, x before y, from −1 to 1 inside the image.
+    """
 
     def normal(*shape: int) -> Tensor:
-        drawn = torch.randn(n, *shape, generator=generator, dtype=flat.dtype)
-        return strength * drawn.to(flat.device)
+        return strength * torch.randn(n, *shape, generator=generator)
 
     turn, shear = 0.12 * normal(), 0.15 * normal()
     across, down = (0.12 * normal()).exp(), (0.12 * normal()).exp()
@@ -73,10 +89,7 @@ def warp(
         dim=1,
     )
     where = affine_grid(
-        torch.cat([matrix, shift[..., None]], -1), list(flat.shape), align_corners=False
+        torch.cat([matrix, shift[..., None]], -1), [n, 1, *size], align_corners=False
     )
-    bend = interpolate(
-        0.08 * normal(2, 4, 4), (height, width), mode="bicubic", align_corners=True
-    )
-    where = where + bend.permute(0, 2, 3, 1)
-    return grid_sample(flat, where, align_corners=False).view_as(images)
+    bend = interpolate(0.08 * normal(2, 4, 4), size, mode="bicubic", align_corners=True)
+    return where + bend.permute(0, 2, 3, 1)

@@ -95,6 +95,8 @@ def store(content: bytes, path: Path) -> None:
 def zipped(source: Path | BinaryIO, name: str | Path) -> Iterator[tuple[str, bytes]]:
     """The name and the bytes of each file in a zip; nothing is extracted.
 
+    What operating systems add of their own (``__MACOSX``, ``.DS_Store``) is left out.
+
     Args:
         source: the zip, as a path or an open file.
         name: what messages call it.
@@ -118,7 +120,7 @@ def zipped(source: Path | BinaryIO, name: str | Path) -> Iterator[tuple[str, byt
                     f"{name} holds {member.filename}, which leads outside it: fetch "
                     "the zip again"
                 )
-            if member.is_dir():
+            if member.is_dir() or is_litter(parts):
                 continue
             try:
                 content = archive.read(member)
@@ -128,3 +130,8 @@ def zipped(source: Path | BinaryIO, name: str | Path) -> Iterator[tuple[str, byt
                     "zip again"
                 ) from error
             yield "/".join(parts), content
+
+
+def is_litter(parts: list[str]) -> bool:
+    """Whether a path is one that operating systems make for themselves."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)

@@ -176,6 +176,15 @@ def test_what_does_not_belong_to_a_run_is_left_out_below_a_folder(store, tmp_pat
     check(read_trials(store(renamed(LITTER | sound(), below), tmp_path), runs=2))
 
 
+@pytest.mark.timeout(60)
+def test_links_that_lead_back_do_no_harm(tmp_path):
+    """A folder is searched no deeper than runs lie: links could go on for ever."""
+    path = as_folder(sound(), tmp_path)
+    for name in ("one", "two"):
+        (path / "run01/training" / name).symlink_to(path, target_is_directory=True)
+    check(read_trials(path, runs=2))
+
+
 @both
 @pytest.mark.parametrize("change", [str.upper, str.title])
 def test_case_does_not_matter(store, change, tmp_path):

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import metatutor as mt
-from metatutor.exercises import ch01, ch02, ch04
+from metatutor.exercises import ch01, ch02, ch04, ch05
 
 from .conftest import CHAPTERS, read, source
 
-CHECKERS = {"ch01": ch01, "ch02": ch02, "ch04": ch04}
+CHECKERS = {"ch01": ch01, "ch02": ch02, "ch04": ch04, "ch05": ch05}
 
 
 def tasks_of(chapter):
@@ -93,6 +93,18 @@ def labels_without_queries(iterations, meta_batch, shots, queries):
     return iterations * meta_batch * shots, shots
 
 
+def halfway(prototype, count, new):
+    return (prototype + new) / 2
+
+
+def weights_without_sums(cosines, labels, ways, scale):
+    return (scale * cosines).softmax(0)
+
+
+def no_class_twice(classes, ways):
+    return math.perm(classes, ways) / classes**ways
+
+
 MISTAKES = [
     (ch01, "draw-a-task", lambda x, a, b: a * torch.sin(x + b), "符号", "wrong sign"),
     (ch01, "average-wave", lambda x: 0 * x, "整个周期", "whole period"),
@@ -105,6 +117,10 @@ MISTAKES = [
     (ch04, "where-maml-lands", 0.627, "FOMAML", "FOMAML"),
     (ch04, "first-order-gradient", second_order_gradient, "完整", "whole meta-grad"),
     (ch04, "interval", lambda scores: scores.std(), "离散程度", "how much tasks"),
+    (ch05, "squared-distances", torch.cdist, "不要开方", "leave out the root"),
+    (ch05, "another-example", halfway, "按 count 加权", "halfway"),
+    (ch05, "matching-probability", weights_without_sums, "加起来", "add up those"),
+    (ch05, "ceiling", no_class_twice, "没有任何类重复", "no class comes twice"),
 ]
 
 
