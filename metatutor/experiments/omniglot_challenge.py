@@ -302,14 +302,14 @@ def kept(
         if any(notes.get(name) != value for name, value in settings.items()):
             raise SystemExit(f"{file} was trained with other settings: {notes}")
         return notes
-    backbone, seconds = train(**settings, root=root, progress=progress)
-    notes = settings | {
-        "seconds": round(seconds, 1),
+    made_by = {
         "device": device_name(),
         "torch": torch.__version__,
-        "commit": commit(),
+        "commit": commit(),  # of the code as it is now, at the start
         "command": command,
     }
+    backbone, seconds = train(**settings, root=root, progress=progress)
+    notes = settings | {"seconds": round(seconds, 1)} | made_by
     arguments = {"widths": list(settings["widths"]), "norm": "frozen"}
     pretrained.save(backbone, file, "residual", arguments, notes)
     return notes
