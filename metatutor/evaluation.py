@@ -60,7 +60,8 @@ def meta_evaluate(
     def score(sx: Tensor, sy: Tensor, qx: Tensor, qy: Tensor) -> Tensor:
         return measure(learner.predict(learner.fit(sx, sy, steps), qx), qy)
 
-    device = next(learner.parameters()).device
+    # a learner on raw pixels has no parameters, and no device of its own
+    device = next(learner.parameters(), batch.support_x).device
     with torch.no_grad(), without_dropout(learner):
         scores = map_tasks(
             score, batch.to(device), learner.model, learner.strategy, chunk

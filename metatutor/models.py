@@ -183,7 +183,9 @@ def normalisation(norm: str, channels: int) -> nn.Module:
         return FrozenBatchNorm2d(channels)
     if norm == "none":
         return nn.Identity()
-    return nn.GroupNorm(max(1, channels // 8) if norm == "group" else 1, channels)
+    if norm == "group" and channels % 8:
+        raise ValueError(f"{channels} channels are no multiple of 8, a group's size")
+    return nn.GroupNorm(channels // 8 if norm == "group" else 1, channels)
 
 
 def freeze_statistics(model: nn.Module, images: Tensor) -> nn.Module:

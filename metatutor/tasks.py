@@ -247,7 +247,7 @@ class Mixture(TaskSource):
                 f"weights are {weights}: finite numbers above 0 are needed"
             )
         self.sources = list(sources)
-        self.weights = torch.tensor(weights)
+        self.weights = torch.tensor([float(weight) for weight in weights])
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> TaskBatch:
         n = at_least_one("n", n)

@@ -10,10 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import (
     affine_grid,
-    avg_pool2d,
     grid_sample,
     interpolate,
-    max_pool2d,
 )
 
 
@@ -31,19 +29,6 @@ def turn(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
             for task, k in zip(images, quarters, strict=True)
         ]
     )
-
-
-def pen(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Changes the stroke of three images in five: thicker, or softer, by some degree.
-
-    What is drawn with one pen is then less tied to that pen.
-    """
-    flat = images.flatten(0, 2)
-    chance, degree = torch.rand(2, len(flat), 1, 1, 1, generator=generator).to(flat)
-    thick = max_pool2d(flat, 2, stride=1, padding=1)[:, :, :-1, :-1]
-    soft = 1.5 * avg_pool2d(flat, 3, stride=1, padding=1)
-    other = torch.where(chance < 0.3, thick, torch.where(chance < 0.6, soft, flat))
-    return (flat + degree * (other - flat)).clamp(0, 1).view_as(images)
 
 
 def warp(

@@ -45,10 +45,9 @@ class Glyphs(Episodes):
     """Few-shot tasks: tell letters apart that you have seen ``shots`` times each.
 
     1,600 letters of 80 scripts by 20 writers, split *by script*: no script of the
-    test split is ever trained on. The test split holds the scripts that Omniglot's
-    one-shot trials and small sets test and that are in this set, Latin, Greek and
-    Tibetan among them: what is trained on "train" has not seen them, not even in
-    print.
+    test split is ever trained on. The test split holds those of this set's scripts
+    that Omniglot's one-shot trials and its small set 2 test, Latin, Greek and Tibetan
+    among them: what is trained on "train" has not seen them, not even in print.
 
     Args:
         split: "train" (58 scripts), "val" (6), "test" (16), or "all" of them.

@@ -65,7 +65,7 @@ class LinearProbe(Learner):
     Args:
         backbone: a trained embedding, ``(images, …) -> (images, features)``.
         loss: ``loss(outputs, targets)``.
-        lr: rate of the steps.
+        lr: rate of the steps; above 2 / (1 + penalty) they may overshoot.
         steps: how many.
         penalty: strength of the penalty ½ penalty ‖W‖².
 
@@ -77,7 +77,7 @@ class LinearProbe(Learner):
         self,
         backbone: nn.Module,
         loss: Loss = cross_entropy,
-        lr: float = 5.0,
+        lr: float = 1.0,
         steps: int = 100,
         penalty: float = 1e-3,
     ) -> None:
