@@ -183,9 +183,10 @@ def normalisation(norm: str, channels: int) -> nn.Module:
         return FrozenBatchNorm2d(channels)
     if norm == "none":
         return nn.Identity()
-    if norm == "group" and channels % 8:
+    groups = max(1, channels // 8) if norm == "group" else 1
+    if channels % groups:
         raise ValueError(f"{channels} channels are no multiple of 8, a group's size")
-    return nn.GroupNorm(channels // 8 if norm == "group" else 1, channels)
+    return nn.GroupNorm(groups, channels)
 
 
 def freeze_statistics(model: nn.Module, images: Tensor) -> nn.Module:

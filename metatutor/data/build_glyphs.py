@@ -35,8 +35,9 @@ SIDE, CANVAS = 28, 64  # pixels of an image, and of the canvas it is drawn on
 STRENGTH = 0.65
 SEED = 0
 
-# The scripts whose handwriting Omniglot's one-shot trials and its small set 2 test. They are taken first, and make the test split: what is trained on the train
-# split has then seen none of them, not even in print.
+# The scripts whose handwriting Omniglot's one-shot trials and its small set 2 test.
+# They are taken first, and make the test split: what is trained on the train split has
+# then seen none of them, not even in print.
 OMNIGLOT = (
     "Avestan", "Cyrillic", "Devanagari", "Ethiopic", "Glagolitic", "Greek", "Gurmukhi",
     "Hiragana", "Kannada", "Katakana", "Latin", "Malayalam", "Meetei Mayek",
