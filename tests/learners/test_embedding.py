@@ -156,7 +156,7 @@ def test_the_defaults_learn_five_ways():
     learner, task = mt.LinearProbe(conv()), a_task()
     values = [objective(learner, *task[:2], steps=k) for k in (0, 10, 100, None)]
     assert values[0] > values[1] > values[2] == values[3]
-    assert values[2] < 0.8 * math.log(5)
+    assert values[2] < 0.9 * math.log(5)
 
 
 def test_a_stronger_penalty_keeps_weights_smaller():
