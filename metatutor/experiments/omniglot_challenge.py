@@ -48,7 +48,7 @@ WIDTHS = (64, 128)
 LR = 4e-3
 SEEDS = (0, 1, 2)
 # iterations in so many seconds on two cores
-BUDGETS = {150: 1750, 600: 7000}
+BUDGETS = {150: 1500, 600: 6000}
 # both sets together: small1 has handwriting, the glyphs have variety
 SHARE_OF_SMALL1 = 0.5
 RUNS = 20  # official trials
