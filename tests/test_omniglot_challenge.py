@@ -16,7 +16,12 @@ from metatutor import pretrained
 from metatutor.data.trials import load_recipe, make_recipe, write_trials
 from metatutor.experiments import omniglot_challenge as challenge
 from metatutor.experiments.__main__ import main
-from metatutor.experiments.challenge_learners import EveryWriter, ManyViews
+from metatutor.experiments.challenge_learners import (
+    EveryWriter,
+    ManyViews,
+    ModifiedHausdorff,
+    hausdorff,
+)
 
 OMNIGLOT = Path(
     os.environ.get("METATUTOR_OMNIGLOT")
@@ -166,3 +171,69 @@ def test_shipped_weights_beat_those_that_saw_little(monkeypatch):
     tasks = mt.data.trials.recipe_tasks(small2, trials)
     result = challenge.judge(pretrained.load("glyphs+small1"), tasks)
     assert result.mean + result.ci95 < 20
+
+
+# --- the learners ----------------------------------------------------------------
+
+
+@pytest.fixture
+def task():
+    """A one-shot task of glyphs, its classes out of order in the support set."""
+    source = mt.data.Glyphs("val", 5, 1, 3, within_script=True)
+    sx, sy, qx, qy = source.sample(1, torch.Generator().manual_seed(2))[0]
+    order = torch.tensor([3, 0, 4, 1, 2])
+    return sx[order], sy[order], qx, qy
+
+
+def test_many_views_depend_on_the_support_set_and_the_query_alone(task):
+    torch.manual_seed(0)
+    learner = ManyViews(mt.models.conv4(norm="group"), views=4)
+    sx, sy, qx, _ = task
+    together = learner.adapt(sx, sy)(qx)
+    alone = torch.cat([learner.adapt(sx, sy)(x[None]) for x in qx])
+    torch.testing.assert_close(alone, together, rtol=1e-4, atol=1e-4)
+    order = torch.tensor([4, 3, 2, 1, 0])
+    torch.testing.assert_close(learner.adapt(sx[order], sy[order])(qx), together)
+
+
+def test_without_shrinking_and_deforming_many_views_are_prototypes(task):
+    torch.manual_seed(0)
+    backbone = mt.models.conv4(norm="group")
+    plain = mt.PrototypicalNetwork(backbone)
+    still = ManyViews(backbone, views=2, strength=0.0, shrinkage=1e9)
+    sx, sy, qx, _ = task
+    expected = 2 * plain.adapt(sx, sy)(qx)  # the sum of two equal distances
+    torch.testing.assert_close(still.adapt(sx, sy)(qx), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_many_views_want_one_shot(task):
+    sx, _, _, _ = task
+    learner = ManyViews(mt.models.conv4(), views=2)
+    with pytest.raises(ValueError, match="one support image a class"):
+        learner.adapt(sx, torch.tensor([0, 0, 1, 2, 3]))
+
+
+def test_directions_that_vary_within_classes_count_less():
+    """Two features, one of which the deformations shake."""
+
+    class Shaken(ManyViews):
+        def embed(self, images):
+            noise = torch.tensor([-3.0, 0.0, 3.0])[:, None].expand(-1, len(images))
+            return images.flatten(1)[None].repeat(3, 1, 1) + torch.stack(
+                [noise, torch.zeros_like(noise)], -1
+            )
+
+    learner = Shaken(nn.Identity(), views=2)
+    support = torch.tensor([[0.0, 0.0], [1.0, 1.0]]).view(2, 1, 1, 2)
+    directions, keep, _ = learner.fit(support, torch.arange(2), None)
+    by_feature = directions.abs().argmax(1)
+    assert keep[by_feature == 0].item() < 0.7 < keep[by_feature == 1].item()
+
+
+def test_the_hausdorff_distance_by_hand(task):
+    a = torch.tensor([[0.0, 0.0], [0.0, 2.0]])
+    b = torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 1.0]])
+    # from a: 0 and 1; from b: 0, 3 and 1
+    assert hausdorff(a, b) == hausdorff(b, a) == pytest.approx(4 / 3)
+    sx, sy, _, _ = task
+    assert ModifiedHausdorff().adapt(sx, sy)(sx).argmax(-1).tolist() == sy.tolist()

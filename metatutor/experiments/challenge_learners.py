@@ -1,4 +1,4 @@
-"""Two prototypical networks for one-shot tasks: how one trains, how another judges."""
+"""Learners of the Omniglot challenge: to train with, to judge with, to compare with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
 from ..data.augment import deformations
-from ..learners import PrototypicalNetwork
+from ..learners import Learner, PrototypicalNetwork
 
 
 class EveryWriter(PrototypicalNetwork):
@@ -115,3 +115,41 @@ def whiten(features: Tensor, directions: Tensor, keep: Tensor) -> Tensor:
     """``features`` with each of the ``directions`` shrunk to the part to ``keep``."""
     along = features @ directions.T
     return features - (along * (1 - keep)) @ directions
+
+
+class ModifiedHausdorff(Learner):
+    """The nearest support image in the modified Hausdorff distance: nothing is learned.
+
+    The ink of an image is a cloud of points around its centre of mass. From one cloud
+    to another it is as far as its points are, on average, from the nearest of the
+    other; the distance is the larger of the two ways. This was the baseline of Lake et
+    al. 2015, which errs in 38.8 % of the official trials, at 105×105 pixels. Source:
+    Dubuisson and Jain 1994, "A modified Hausdorff distance for object matching".
+    """
+
+    def __init__(self) -> None:
+        super().__init__(nn.Identity(), nn.functional.cross_entropy)
+        self.strategy = "loop"
+
+    def fit(
+        self, support_x: Tensor, support_y: Tensor, steps: int | None = None
+    ) -> list[Tensor]:
+        """The points of each support image, in the order of the classes."""
+        return [points(image) for image in support_x[support_y.argsort()]]
+
+    def predict(self, clouds: list[Tensor], query_x: Tensor) -> Tensor:
+        """Minus the distances, ``(queries, ways)``."""
+        rows = [[hausdorff(points(x), cloud) for cloud in clouds] for x in query_x]
+        return -torch.tensor(rows)
+
+
+def points(image: Tensor) -> Tensor:
+    """Where ink is, from its centre: ``(1, height, width) -> (points, 2)``."""
+    found = (image[0] > 0.3).nonzero().float()
+    return found - found.mean(0)
+
+
+def hausdorff(a: Tensor, b: Tensor) -> float:
+    """The modified Hausdorff distance of two clouds, ``(points, 2)``, in pixels."""
+    apart = torch.cdist(a, b)
+    return max(apart.amin(1).mean(), apart.amin(0).mean()).item()

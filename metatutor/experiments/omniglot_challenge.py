@@ -39,7 +39,7 @@ from ..models import freeze_statistics, residual
 from ..results import Result, accuracy
 from ..tasks import Episodes, Mixture, TaskBatch, TaskSource
 from ..training import meta_train
-from .challenge_learners import EveryWriter, ManyViews
+from .challenge_learners import EveryWriter, ManyViews, ModifiedHausdorff
 from .ledger import commit, device_name, pooled
 
 WAYS = 20
@@ -215,6 +215,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     one.add_argument("--widths", type=int, nargs="+", default=list(WIDTHS))
     one.add_argument("--out", required=True, help="a .safetensors file")
 
+    actions.add_parser("baseline", help="what needs no training, for the ledger")
+
     mark = actions.add_parser("score", help="the error on a folder or zip of trials")
     mark.add_argument("--weights", required=True, help="a shipped name, or a file")
     mark.add_argument("--trials", required=True, help="in the official layout")
@@ -235,7 +237,7 @@ def run(options: Namespace, command: str) -> list[dict[str, Any]]:
         }
         kept(Path(options.out), settings, options.root, command, progress=True)
         return []
-    return plan(options, command)
+    return (baseline if options.action == "baseline" else plan)(options, command)
 
 
 def score(weights: str, trials: str) -> Result:
@@ -285,6 +287,35 @@ def plan(options: Namespace, command: str) -> list[dict[str, Any]]:
             }
             entries.append(entry | made_by)
             print(method, "|", metric, entry["value"], "±", entry["ci95"], flush=True)
+    return entries
+
+
+def baseline(options: Namespace, command: str) -> list[dict[str, Any]]:
+    """The modified Hausdorff distance on the same trials: how hard are they?
+
+    On the official ones its error is 38.8 % (Lake et al. 2015).
+    """
+    entries = []
+    small2 = load_omniglot("small2", options.root)
+    for recipe in ("small2-new", "small2-all"):
+        trials = recipe_tasks(small2, load_recipe(RECIPES / f"{recipe}.json"))
+        started = time.perf_counter()
+        result = judge(nn.Identity(), trials, lambda _: ModifiedHausdorff())
+        entries.append(
+            pooled([result])
+            | {
+                "experiment": "omniglot_challenge",
+                "method": "modified Hausdorff distance, nothing learned",
+                "metric": f"error %, 20 trials of {recipe}, one view",
+                "seeds": [],
+                "seconds": round(time.perf_counter() - started, 1),
+                "device": device_name(),
+                "torch": torch.__version__,
+                "commit": commit(),
+                "command": command,
+            }
+        )
+        print(entries[-1]["metric"], entries[-1]["value"], "±", entries[-1]["ci95"])
     return entries
 
 
