@@ -39,6 +39,8 @@ lint: $(DEV) ## check style and format · 检查代码风格与格式
 
 ledger: $(TEST) ## repeat the long runs of the ledger · 重做实验记录里的长时间实验
 	$(PY) -m metatutor.experiments --ledger book/results.json sinusoid
+	$(PY) -m metatutor.experiments --ledger book/results.json omniglot_challenge baseline
+	$(PY) -m metatutor.experiments --ledger book/results.json omniglot_challenge
 
 clean: ## remove the site and caches · 删除网站和缓存
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis *.egg-info
