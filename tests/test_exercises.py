@@ -8,10 +8,11 @@ from html.parser import HTMLParser
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
-from metatutor.exercises import Feedback, ch01, ch02, ch04, ch05
+from metatutor.exercises import Feedback, ch01, ch02, ch04, ch05, ch13
 
-CHAPTERS = {"ch01": ch01, "ch02": ch02, "ch04": ch04, "ch05": ch05}
+CHAPTERS = {"ch01": ch01, "ch02": ch02, "ch04": ch04, "ch05": ch05, "ch13": ch13}
 EXERCISES = [
     (chapter, name)
     for chapter, module in CHAPTERS.items()
@@ -102,6 +103,40 @@ def distinct(classes, ways):
     return torch.tensor(classes * (1 - (1 - 1 / classes) ** ways))
 
 
+def objective(tasks, *, of=lambda z, y: cross_entropy(z, y)):
+    return torch.stack([of(z, y) for z, y in tasks]).mean()
+
+
+def pooled(tasks):
+    return cross_entropy(*map(torch.cat, zip(*tasks, strict=True)))
+
+
+def first_only(tasks):
+    return cross_entropy(*tasks[0])
+
+
+def error_rate(z, y):
+    return (z.argmax(1) != y).double().mean()
+
+
+def linear_step(w, x, y, alpha, *, softmax=lambda z: z.softmax(1), mean=True):
+    error = softmax(x @ w.T) - torch.nn.functional.one_hot(y, len(w))
+    return w - alpha * error.T @ x / (len(x) if mean else 1)
+
+
+def t_interval(scores, t=2.2622, **options):
+    return t * scores.std(**options) / math.sqrt(len(scores))
+
+
+def is_transductive(predict, queries, same=torch.allclose):
+    return not same(predict(queries), torch.cat([predict(q[None]) for q in queries]))
+
+
+def by_shuffling(predict, queries):
+    order = torch.arange(len(queries)).flip(0)
+    return not torch.allclose(predict(queries)[order], predict(queries[order]))
+
+
 grad = torch.func.grad
 
 RIGHT = {
@@ -126,6 +161,10 @@ RIGHT = {
     "another-example": lambda old, n, new: (n * old + new) / (n + 1),
     "matching-probability": votes,
     "ceiling": lambda classes, ways: distinct(classes, ways) / ways,
+    "task-index": objective,
+    "linear-step": linear_step,
+    "ten-tasks": t_interval,
+    "transductive": is_transductive,
 }
 
 SLIPS = [
@@ -183,6 +222,27 @@ SLIPS = [
     ("ceiling", lambda c, n: math.perm(c, n) / c**n, "no class comes twice"),
     ("ceiling", lambda c, n: distinct(c, n) / c, "multiply by classes"),
     ("ceiling", distinct, "share of ways"),
+    ("task-index", lambda tasks: objective(tasks, of=error_rate), "error rate"),
+    ("task-index", first_only, "only the first task"),
+    ("task-index", pooled, "more examples weigh more"),
+    ("task-index", lambda tasks: 3 * objective(tasks), "not a sum"),
+    ("task-index", lambda tasks: -objective(tasks), "sign is wrong"),
+    ("linear-step", lambda w, x, y, r: linear_step(w, x, y, -r), "goes uphill"),
+    ("linear-step", lambda *a: linear_step(*a, mean=False), "divide by their number"),
+    ("linear-step", lambda *a: linear_step(*a, softmax=lambda z: z), "is missing"),
+    ("linear-step", lambda *a: linear_step(*a, softmax=lambda z: z.softmax(0)),
+     "goes the wrong way"),
+    ("linear-step", lambda w, x, y, r: w - linear_step(w, x, y, 1), "the gradient"),
+    ("ten-tasks", half_width, "normal quantile"),
+    ("ten-tasks", lambda s: t_interval(s, 2.2281), "10 degrees of freedom"),
+    ("ten-tasks", lambda s: t_interval(s, 1.8331), "cuts off one side"),
+    ("ten-tasks", lambda s: t_interval(s, correction=0), "divides by n − 1"),
+    ("ten-tasks", lambda s: 2.2622 * s.std(), "divide by √n"),
+    ("ten-tasks", lambda s: s.std(), "divide by √n"),
+    ("transductive", by_shuffling, "Shuffling does not show"),
+    ("transductive", lambda predict, queries: False, "Shuffling does not show"),
+    ("transductive", lambda predict, queries: True, "treats each query alone"),
+    ("transductive", lambda *a: is_transductive(*a, same=torch.equal), "no leak"),
 ]  # fmt: skip
 
 CHAPTER_OF = {name: chapter for chapter, name in EXERCISES}
@@ -228,7 +288,8 @@ def test_answers_may_be_plain_numbers_and_other_precisions(name):
         many = isinstance(value, tuple) or value.dim()
         return value if many else value.double().item()
 
-    if name not in ("count-the-labels", "where-maml-lands", "quadratic-meta-gradient"):
+    other = "count-the-labels", "where-maml-lands", "quadratic-meta-gradient"
+    if name not in (*other, "transductive"):
         assert check(CHAPTER_OF[name], name, precise)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
 from ..results import quantile
@@ -167,8 +168,8 @@ def transductive(answer) -> None:
     """``is_transductive(predict, queries)``: do queries see one another?"""
     g = torch.Generator().manual_seed(13)
     # whole numbers, so that the first model has no rounding
-    queries = torch.randint(-9, 10, (7, 5), generator=g).float()
-    weight = torch.randint(-9, 10, (5, 3), generator=g).float()
+    queries = torch.randint(-3, 4, (7, 5), generator=g).float()
+    weight = torch.randint(-3, 4, (5, 3), generator=g).float()
 
     def alone(x):
         return x @ weight
@@ -179,23 +180,27 @@ def transductive(answer) -> None:
     def rounded(x):  # alone, up to the rounding of another order of summation
         return x @ weight * (1 + 1e-7 * len(x))
 
-    if not isinstance(ask(answer, alone, queries), bool):
-        raise Hint(
-            "请返回 True 或 False（一个 bool）。", "return True or False, a plain bool."
-        )
-    if ask(answer, alone, queries):
+    def says(predict) -> bool:
+        value = ask(answer, predict, queries)
+        if isinstance(value, Tensor) and value.dtype == torch.bool:
+            value = value.item() if value.numel() == 1 else value
+        if not isinstance(value, bool):
+            raise Hint("请返回 True 或 False。", "return True or False.")
+        return value
+
+    if says(alone):
         raise Hint(
             "对一个各管各的线性分类器也答了 True：逐个预测与一起预测，它的输出是一样的。",
             "it says True of a linear classifier that treats each query alone, whose "
             "outputs are the same one at a time as together.",
         )
-    if ask(answer, rounded, queries):
+    if says(rounded):
         raise Hint(
             "舍入误差不是泄漏：不要用 torch.equal，用 torch.allclose 留一点余量。",
             "rounding is no leak: leave some tolerance, with torch.allclose rather than "
             "torch.equal.",
         )
-    if ask(answer, centred, queries) is not True:
+    if not says(centred):
         raise Hint(
             "没有看出减去批均值的模型。打乱次序看不出来（批的统计量不变），要把查询一个一个地预测。",
             "it misses a model that subtracts the batch mean. Shuffling does not show it "

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import metatutor as mt
-from metatutor.exercises import ch01, ch02, ch04, ch05
+from metatutor.exercises import ch01, ch02, ch04, ch05, ch13
 
 from .conftest import CHAPTERS, read, source
 
-CHECKERS = {"ch01": ch01, "ch02": ch02, "ch04": ch04, "ch05": ch05}
+CHECKERS = {"ch01": ch01, "ch02": ch02, "ch04": ch04, "ch05": ch05, "ch13": ch13}
 
 
 def tasks_of(chapter):
@@ -105,6 +105,21 @@ def no_class_twice(classes, ways):
     return math.perm(classes, ways) / classes**ways
 
 
+def pooled(tasks):
+    outputs, targets = map(torch.cat, zip(*tasks, strict=True))
+    return torch.nn.functional.cross_entropy(outputs, targets)
+
+
+def step_of_sum(weight, x, y, alpha):
+    error = (x @ weight.T).softmax(1) - torch.nn.functional.one_hot(y, len(weight))
+    return weight - alpha * error.T @ x
+
+
+def by_shuffling(predict, queries):
+    order = torch.arange(len(queries)).flip(0)
+    return not torch.allclose(predict(queries)[order], predict(queries[order]))
+
+
 MISTAKES = [
     (ch01, "draw-a-task", lambda x, a, b: a * torch.sin(x + b), "符号", "wrong sign"),
     (ch01, "average-wave", lambda x: 0 * x, "整个周期", "whole period"),
@@ -121,6 +136,10 @@ MISTAKES = [
     (ch05, "another-example", halfway, "按 count 加权", "halfway"),
     (ch05, "matching-probability", weights_without_sums, "加起来", "add up those"),
     (ch05, "ceiling", no_class_twice, "没有任何类重复", "no class comes twice"),
+    (ch13, "task-index", pooled, "占了更大的份量", "more examples weigh more"),
+    (ch13, "linear-step", step_of_sum, "要除以样本数", "divide by their number"),
+    (ch13, "ten-tasks", lambda s: 1.96 * s.std() / 10**0.5, "分位数", "dozens of"),
+    (ch13, "transductive", by_shuffling, "打乱次序看不出来", "Shuffling does not"),
 ]
 
 
