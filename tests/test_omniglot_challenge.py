@@ -21,6 +21,7 @@ from metatutor.experiments.challenge_learners import (
     ManyViews,
     ModifiedHausdorff,
     hausdorff,
+    whiten,
 )
 
 OMNIGLOT = Path(
@@ -226,8 +227,10 @@ def test_directions_that_vary_within_classes_count_less():
     learner = Shaken(nn.Identity(), views=2)
     support = torch.tensor([[0.0, 0.0], [1.0, 1.0]]).view(2, 1, 1, 2)
     directions, keep, _ = learner.fit(support, torch.arange(2), None)
-    by_feature = directions.abs().argmax(1)
-    assert keep[by_feature == 0].item() < 0.7 < keep[by_feature == 1].item()
+    shaken, steady = whiten(torch.eye(2), directions, keep).norm(dim=1)
+    # floor = mean variance: 3 of (6 + 0) / 2, so √(3 / (3 + 6)) is kept
+    assert shaken.item() == pytest.approx((1 / 3) ** 0.5, rel=1e-4)
+    assert steady.item() == pytest.approx(1, rel=1e-4)
 
 
 def test_the_hausdorff_distance_by_hand(task):

@@ -94,8 +94,12 @@ class ManyViews(PrototypicalNetwork):
             raise ValueError("ManyViews is for one shot: one support image a class")
         features = self.embed(support_x)[:, support_y.argsort()]
         moved = (features - features.mean(0)).flatten(0, 1)
-        _, spread, directions = torch.linalg.svd(moved, full_matrices=False)
-        variance = spread.square() / len(moved)
+        # by the smaller Gram matrix, of (1 + views) · ways images, not of features
+        squares, mixtures = torch.linalg.eigh(moved @ moved.T)
+        some = squares > 1e-5 * squares[-1]
+        squares, mixtures = squares[some], mixtures[:, some]
+        directions = mixtures.T @ moved / squares.sqrt()[:, None]
+        variance = squares / len(moved)
         floor = self.shrinkage * variance.sum() / features.shape[-1]
         keep = (floor / (floor + variance)).sqrt()
         return directions, keep, whiten(features, directions, keep)
