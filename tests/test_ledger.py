@@ -53,3 +53,60 @@ def test_figures_are_quoted_as_they_stand_in_the_ledger(file, between, methods, 
     for method in methods:
         figures = [f"{e['value']:.2f} ± {e['ci95']:.2f}" for e in row(method)]
         assert prose(file).count(between.join(figures)) == times
+
+
+# --- the Omniglot challenge --------------------------------------------------------
+
+TRIALS = "error %, 20 trials of small2-new"
+WITHIN = "accuracy, glyph test scripts, 20-way 1-shot within script"
+
+
+def challenge(method: str) -> dict[str, dict]:
+    """The figures of a row of the plan, by metric."""
+    return {
+        e["metric"]: e
+        for e in LEDGER
+        if (e["experiment"], e["method"]) == ("omniglot_challenge", method)
+    }
+
+
+def test_glyphs_alone_reach_their_marks_in_150_seconds():
+    found = challenge("glyphs, 150 s")
+    assert found[WITHIN]["value"] - found[WITHIN]["ci95"] >= 0.90
+    assert found["accuracy, Omniglot small2, 5-way 1-shot"]["value"] >= 0.93
+    assert len(found[WITHIN]["seeds"]) >= 3
+
+
+def test_the_challenge_is_far_below_its_baseline():
+    baseline = challenge("modified Hausdorff distance, nothing learned")
+    low = baseline[f"{TRIALS}, one view"]
+    for method in ("glyphs, 150 s", "both, 150 s", "both, 600 s"):
+        ours = challenge(method)[TRIALS]
+        assert ours["n"] == 20
+        assert ours["value"] + ours["ci95"] < low["value"] - low["ci95"]
+
+
+def test_the_chapter_quotes_the_challenge_as_it_stands():
+    text = prose("chapters/13-case-images.ipynb")
+    quoted = [
+        (method, metric, 1)
+        for method in ("glyphs, 150 s", "both, 150 s", "both, 600 s", "small1, 150 s")
+        for metric in (TRIALS, "error %, 200 more trials like small2-new, one view")
+    ]
+    quoted += [
+        ("glyphs, 150 s", WITHIN, 3),
+        ("glyphs, 150 s", "accuracy, Omniglot small2, 5-way 1-shot", 3),
+        ("glyphs, 150 s, all scripts", "accuracy, Omniglot small2, 5-way 1-shot", 3),
+    ]
+    for method, metric, digits in quoted:
+        e = challenge(method)[metric]
+        figure = f"{e['value']:.{digits}f} ± {e['ci95']:.{digits}f}"
+        assert text.count(figure) >= 2, (method, metric, figure)  # once a language
+
+
+def test_shipped_weights_have_the_scores_of_the_ledger():
+    from metatutor import pretrained
+
+    ours = pretrained.describe("glyphs+small1")["scores"]
+    for metric, score in ours.items():
+        assert score["value"] == challenge("both, 600 s")[metric]["value"]
