@@ -117,7 +117,7 @@ class TaskSource(ABC):
         """
 
 
-Augment = Callable[[Tensor, torch.Generator | None], Tensor]
+Augment = Callable[[Tensor, "torch.Generator | None"], Tensor]
 """``augment(x, generator)`` -> other examples, both ``(tasks, ways, each, …)``."""
 
 

@@ -236,5 +236,10 @@ def load_results(path: Path) -> list[dict]:
             "commit": a_text,
             "command": a_text,
         },
-        {"per_seed": anything, "inner_lr": anything, "torch": anything},
+        {
+            "per_seed": anything,
+            "inner_lr": anything,
+            "iterations": anything,
+            "torch": anything,
+        },
     )
