@@ -1,9 +1,7 @@
 """The Omniglot challenge from end to end, and the trick that it trains with."""
 
 import io
-import os
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,15 +20,6 @@ from metatutor.experiments.challenge_learners import (
     ModifiedHausdorff,
     hausdorff,
     whiten,
-)
-
-OMNIGLOT = Path(
-    os.environ.get("METATUTOR_OMNIGLOT")
-    or Path(__file__).resolve().parents[2] / "shared/data/omniglot"
-)
-needs_omniglot = pytest.mark.skipif(
-    not (OMNIGLOT / "images_background_small2.zip").is_file(),
-    reason="the small Omniglot sets are not here",
 )
 
 
@@ -143,10 +132,9 @@ def test_what_is_scored_changes_nothing(weights, trials):
     torch.testing.assert_close(alone, predict(task.query_x), rtol=1e-4, atol=1e-4)
 
 
-@needs_omniglot
 @pytest.mark.parametrize("recipe", ["small2-new", "small2-all"])
-def test_the_recipes_make_twenty_trials_of_small2(recipe):
-    small2 = mt.data.load_omniglot("small2", OMNIGLOT)
+def test_the_recipes_make_twenty_trials_of_small2(recipe, small_sets):
+    small2 = mt.data.load_omniglot("small2", small_sets)
     trials = load_recipe(challenge.RECIPES / f"{recipe}.json")
     tasks = mt.data.trials.recipe_tasks(small2, trials)
     assert tasks.support_x.shape == tasks.query_x.shape == (20, 20, 1, 28, 28)
@@ -155,19 +143,17 @@ def test_the_recipes_make_twenty_trials_of_small2(recipe):
     assert alphabets == (new if recipe == "small2-new" else new | {"Greek", "Latin"})
 
 
-@needs_omniglot
-def test_what_has_seen_small1_is_not_judged_on_its_drawings():
-    small1, small2 = (mt.data.load_omniglot(f"small{i}", OMNIGLOT) for i in (1, 2))
+def test_what_has_seen_small1_is_not_judged_on_its_drawings(small_sets):
+    small1, small2 = (mt.data.load_omniglot(f"small{i}", small_sets) for i in (1, 2))
     with pytest.raises(ValueError, match=r"Greek \(480\), Latin \(520\)"):
         mt.data.omniglot.refuse_shared_images(small1, small2)
     rest = small2.without(["Greek", "Latin"])
     mt.data.omniglot.refuse_shared_images(small1, rest)
 
 
-@needs_omniglot
-def test_shipped_weights_beat_those_that_saw_little(monkeypatch):
+def test_shipped_weights_beat_those_that_saw_little(monkeypatch, small_sets):
     """The published networks with this background err in over 20 % (Lake 2019)."""
-    small2 = mt.data.load_omniglot("small2", OMNIGLOT)
+    small2 = mt.data.load_omniglot("small2", small_sets)
     trials = load_recipe(challenge.RECIPES / "small2-new.json")
     tasks = mt.data.trials.recipe_tasks(small2, trials)
     result = challenge.judge(pretrained.load("glyphs+small1"), tasks)

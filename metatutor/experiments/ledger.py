@@ -56,6 +56,16 @@ def device_name(device: str = "cpu") -> str:
     return f"{platform.machine()} CPU, {threads} thread{'s' * (threads > 1)}"
 
 
+def made_by(command: str) -> dict[str, str]:
+    """What the figures of one run share; to be asked before the run begins."""
+    return {
+        "device": device_name(),
+        "torch": torch.__version__,
+        "commit": commit(),
+        "command": command,
+    }
+
+
 def commit() -> str:
     """The package's commit, marked where the tree differs; "unknown" outside git."""
     here = Path(__file__).parent

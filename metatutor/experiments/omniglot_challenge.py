@@ -40,7 +40,7 @@ from ..results import Result, accuracy
 from ..tasks import Episodes, Mixture, TaskBatch, TaskSource
 from ..training import meta_train
 from .challenge_learners import EveryWriter, ManyViews, ModifiedHausdorff
-from .ledger import commit, device_name, pooled
+from .ledger import made_by, pooled
 
 WAYS = 20
 WRITERS = 5  # how many write all letters of a training task
@@ -264,12 +264,7 @@ def score(weights: str, trials: str) -> Result:
 
 def plan(options: Namespace, command: str) -> list[dict[str, Any]]:
     """Trains on each set with each seed, and measures."""
-    made_by = {
-        "device": device_name(),
-        "torch": torch.__version__,
-        "commit": commit(),
-        "command": command,
-    }
+    run_by = made_by(command)
     entries = []
     for row in options.only:
         data, split, budget, several = PLAN[row]
@@ -292,7 +287,7 @@ def plan(options: Namespace, command: str) -> list[dict[str, Any]]:
                 "iterations": BUDGETS[budget],
                 "seconds": round(sum(seconds) / len(seconds), 1),
             }
-            entries.append(entry | made_by)
+            entries.append(entry | run_by)
             print(method, "|", metric, entry["value"], "±", entry["ci95"], flush=True)
     return entries
 
@@ -302,27 +297,22 @@ def baseline(options: Namespace, command: str) -> list[dict[str, Any]]:
 
     On the official ones its error is 38.8 % (Lake et al. 2015).
     """
+    run_by = made_by(command)
     entries = []
     small2 = load_omniglot("small2", options.root)
     for recipe in ("small2-new", "small2-all"):
         trials = recipe_tasks(small2, load_recipe(RECIPES / f"{recipe}.json"))
         started = time.perf_counter()
         result = judge(nn.Identity(), trials, lambda _: ModifiedHausdorff())
-        entries.append(
-            pooled([result])
-            | {
-                "experiment": "omniglot_challenge",
-                "method": "modified Hausdorff distance, nothing learned",
-                "metric": f"error %, 20 trials of {recipe}, one view",
-                "seeds": [],
-                "seconds": round(time.perf_counter() - started, 1),
-                "device": device_name(),
-                "torch": torch.__version__,
-                "commit": commit(),
-                "command": command,
-            }
-        )
-        print(entries[-1]["metric"], entries[-1]["value"], "±", entries[-1]["ci95"])
+        entry = pooled([result]) | {
+            "experiment": "omniglot_challenge",
+            "method": "modified Hausdorff distance, nothing learned",
+            "metric": f"error %, 20 trials of {recipe}, one view",
+            "seeds": [],
+            "seconds": round(time.perf_counter() - started, 1),
+        }
+        entries.append(entry | run_by)
+        print(entry["metric"], entry["value"], "±", entry["ci95"])
     return entries
 
 
@@ -340,14 +330,9 @@ def kept(
         if any(notes.get(name) != value for name, value in settings.items()):
             raise SystemExit(f"{file} was trained with other settings: {notes}")
         return notes
-    made_by = {
-        "device": device_name(),
-        "torch": torch.__version__,
-        "commit": commit(),  # of the code as it is now, at the start
-        "command": command,
-    }
+    run_by = made_by(command)
     backbone, seconds = train(**settings, root=root, progress=progress)
-    notes = settings | {"seconds": round(seconds, 1)} | made_by
+    notes = settings | {"seconds": round(seconds, 1)} | run_by
     arguments = {"widths": list(settings["widths"]), "norm": "frozen"}
     pretrained.save(backbone, file, "residual", arguments, notes)
     return notes

@@ -22,7 +22,7 @@ from ..learners import MAML, FromScratch, JointPretraining, Learner
 from ..models import mlp
 from ..results import Result
 from ..training import meta_train
-from .ledger import commit, device_name, pooled
+from .ledger import made_by, pooled
 
 STEPS = (1, 5, 10)
 TRAIN = Sinusoid(shots=10)
@@ -45,12 +45,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace, command: str) -> list[dict[str, Any]]:
     """Trains every method with every seed and returns the ledger's entries."""
     torch.set_num_threads(1)  # tasks this small gain nothing from a second thread
-    made_by = {
-        "device": device_name(),
-        "torch": torch.__version__,
-        "commit": commit(),  # of the code as it is now, at the start
-        "command": command,
-    }
+    run_by = made_by(command)
     entries = []
     for name, make in METHODS.items():
         runs = [train(name, make, seed, options) for seed in options.seeds]
@@ -66,7 +61,7 @@ def run(options: Namespace, command: str) -> list[dict[str, Any]]:
                 "inner_lr": [rate for rate, _ in measured],
                 "seconds": round(seconds, 1),
             }
-            entries.append(entry | made_by)
+            entries.append(entry | run_by)
             print(name, steps, entry["value"], "±", entry["ci95"], flush=True)
     return entries
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import urllib.error
 import zipfile
 from http.client import IncompleteRead
@@ -18,14 +17,6 @@ import metatutor as mt
 from metatutor.data import files, omniglot
 from metatutor.data.files import DataError
 
-REAL = Path(
-    os.environ.get("METATUTOR_OMNIGLOT")
-    or Path(__file__).parents[3] / "shared/data/omniglot"
-)
-needs_real = pytest.mark.skipif(
-    not (REAL / "images_background_small2.zip").is_file(),
-    reason="METATUTOR_OMNIGLOT names no folder with Omniglot's small sets",
-)
 ZIP = "images_background_small1.zip"
 URL = f"https://github.com/brendenlake/omniglot/raw/master/python/{ZIP}"
 
@@ -498,7 +489,6 @@ def test_one_shared_image_is_enough_to_be_refused():
 # --- the real sets ---------------------------------------------------------------
 
 
-@needs_real
 @pytest.mark.parametrize(
     ("subset", "sizes"),
     [
@@ -524,8 +514,8 @@ def test_one_shared_image_is_enough_to_be_refused():
         ),
     ],
 )
-def test_the_small_sets_are_what_they_are_said_to_be(subset, sizes):
-    held = mt.data.load_omniglot(subset, root=REAL)
+def test_the_small_sets_are_what_they_are_said_to_be(subset, sizes, small_sets):
+    held = mt.data.load_omniglot(subset, root=small_sets)
     assert held.images.shape == (sum(sizes.values()), 20, 1, 28, 28)
     expected = [
         (alphabet, f"character{c:02d}")
@@ -540,9 +530,8 @@ def test_the_small_sets_are_what_they_are_said_to_be(subset, sizes):
     assert len(set(hashes)) == len(hashes)
 
 
-@needs_real
-def test_greek_and_latin_are_in_both_small_sets_and_are_refused():
-    one, two = (mt.data.load_omniglot(s, root=REAL) for s in ("small1", "small2"))
+def test_greek_and_latin_are_in_both_small_sets_and_are_refused(small_sets):
+    one, two = (mt.data.load_omniglot(s, root=small_sets) for s in ("small1", "small2"))
     shared = {"Greek": 24 * 20, "Latin": 26 * 20}
     assert omniglot.shared_images(one, two) == shared
     assert omniglot.shared_images(two, one) == shared
@@ -554,9 +543,8 @@ def test_greek_and_latin_are_in_both_small_sets_and_are_refused():
     omniglot.refuse_shared_images(one.without(shared), two)
 
 
-@needs_real
-def test_twenty_ways_within_an_alphabet_of_small2_leave_tagalog_out():
-    options = {"ways": 20, "root": REAL, "within_alphabet": True}
+def test_twenty_ways_within_an_alphabet_of_small2_leave_tagalog_out(small_sets):
+    options = {"ways": 20, "root": small_sets, "within_alphabet": True}
     with pytest.raises(ValueError, match=r"Tagalog has 17 .*alphabets=\['Tagalog'\]"):
         mt.data.Omniglot("small2", **options)
     source = mt.data.Omniglot("small2", exclude_alphabets=["Tagalog"], **options)

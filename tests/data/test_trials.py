@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import random
 import re
 import warnings
@@ -30,14 +29,6 @@ from metatutor.data.trials import (
 )
 
 RECIPES = Path(mt.__file__).parent / "experiments/trials"
-REAL = Path(
-    os.environ.get("METATUTOR_OMNIGLOT")
-    or Path(__file__).parents[3] / "shared/data/omniglot"
-)
-needs_real = pytest.mark.skipif(
-    not (REAL / "images_background_small2.zip").is_file(),
-    reason="METATUTOR_OMNIGLOT names no folder with Omniglot's small sets",
-)
 
 
 def png(seed, size=(105, 105)):
@@ -733,14 +724,13 @@ def test_the_recipes_of_the_package_can_be_made_again(file, alphabets):
     assert set(Counter(t.alphabet for t in recipe).values()) == {20 // len(alphabets)}
 
 
-@needs_real
 @pytest.mark.parametrize("file", ["small2-new.json", "small2-all.json"])
-def test_the_recipes_of_the_package_are_the_same_as_files(file, tmp_path):
+def test_the_recipes_of_the_package_are_the_same_as_files(file, tmp_path, small_sets):
     recipe = load_recipe(RECIPES / file)
-    write_trials(read_drawings("small2", REAL), recipe, tmp_path)
+    write_trials(read_drawings("small2", small_sets), recipe, tmp_path)
     back = read_trials(tmp_path)
     assert back.support_x.shape == back.query_x.shape == (20, 20, 1, 28, 28)
-    direct = recipe_tasks(mt.data.load_omniglot("small2", REAL), recipe)
+    direct = recipe_tasks(mt.data.load_omniglot("small2", small_sets), recipe)
     for one, other in zip(back.tensors, direct.tensors, strict=True):
         assert torch.equal(one, other)
     # the nearest image by its pixels: better than chance (5 %), far from people
