@@ -12,15 +12,17 @@ from torch import nn
 import metatutor as mt
 from metatutor import pretrained
 from metatutor.data.trials import load_recipe, make_recipe, write_trials
-from metatutor.experiments import omniglot_challenge as challenge
 from metatutor.experiments.__main__ import main
-from metatutor.experiments.challenge_learners import (
-    EveryWriter,
+from metatutor.experiments.omniglot_challenge import commands
+from metatutor.experiments.omniglot_challenge.judging import (
+    RECIPES,
     ManyViews,
     ModifiedHausdorff,
     hausdorff,
+    judge,
     whiten,
 )
+from metatutor.experiments.omniglot_challenge.training import EveryWriter, train
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +92,13 @@ def test_a_network_is_trained_once_and_says_how(weights, capsys):
 
 
 def test_the_same_seed_trains_the_same_network(weights):
-    backbone, _ = challenge.train("glyphs", 2, 0, widths=(8, 8))
+    backbone, _ = train("glyphs", 2, 0, widths=(8, 8))
     for name, value in pretrained.load(weights).state_dict().items():
         torch.testing.assert_close(value, backbone.state_dict()[name], msg=name)
 
 
 def test_scoring_ends_with_the_error(weights, trials, monkeypatch, capsys):
-    monkeypatch.setattr(challenge, "RUNS", 3)
+    monkeypatch.setattr(commands, "RUNS", 3)
     words = ["--weights", str(weights), "--trials", str(trials)]
     main(["omniglot_challenge", "score", *words])
     lines = capsys.readouterr().out.splitlines()
@@ -119,10 +121,8 @@ def test_what_is_scored_changes_nothing(weights, trials):
     """Scores are the same one trial at a time: nothing is tuned on trials."""
     tasks = mt.data.read_trials(trials, runs=3)
     backbone = pretrained.load(weights)
-    together = challenge.judge(backbone, tasks).per_task
-    reverse = challenge.judge(
-        backbone, mt.TaskBatch(*(t.flip(0) for t in tasks.tensors))
-    )
+    together = judge(backbone, tasks).per_task
+    reverse = judge(backbone, mt.TaskBatch(*(t.flip(0) for t in tasks.tensors)))
     assert torch.equal(together, reverse.per_task.flip(0))
     # and each item by itself
     learner = mt.PrototypicalNetwork(backbone)
@@ -135,7 +135,7 @@ def test_what_is_scored_changes_nothing(weights, trials):
 @pytest.mark.parametrize("recipe", ["small2-new", "small2-all"])
 def test_the_recipes_make_twenty_trials_of_small2(recipe, small_sets):
     small2 = mt.data.load_omniglot("small2", small_sets)
-    trials = load_recipe(challenge.RECIPES / f"{recipe}.json")
+    trials = load_recipe(RECIPES / f"{recipe}.json")
     tasks = mt.data.trials.recipe_tasks(small2, trials)
     assert tasks.support_x.shape == tasks.query_x.shape == (20, 20, 1, 28, 28)
     alphabets = {trial.alphabet for trial in trials}
@@ -154,9 +154,9 @@ def test_what_has_seen_small1_is_not_judged_on_its_drawings(small_sets):
 def test_shipped_weights_beat_those_that_saw_little(monkeypatch, small_sets):
     """The published networks with this background err in over 20 % (Lake 2019)."""
     small2 = mt.data.load_omniglot("small2", small_sets)
-    trials = load_recipe(challenge.RECIPES / "small2-new.json")
+    trials = load_recipe(RECIPES / "small2-new.json")
     tasks = mt.data.trials.recipe_tasks(small2, trials)
-    result = challenge.judge(pretrained.load("glyphs+small1"), tasks)
+    result = judge(pretrained.load("glyphs+small1"), tasks)
     assert result.mean + result.ci95 < 20
 
 

@@ -28,7 +28,7 @@ from metatutor.data.trials import (
     write_trials,
 )
 
-RECIPES = Path(mt.__file__).parent / "experiments/trials"
+RECIPES = Path(mt.__file__).parent / "experiments/omniglot_challenge"
 
 
 def png(seed, size=(105, 105)):

@@ -1,44 +1,27 @@
-"""Learners of the Omniglot challenge: to train with, to judge with, to compare with."""
+"""How the challenge's networks are judged, and the baseline beside them."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
-from ..data.augment import deformations
-from ..learners import Learner, PrototypicalNetwork
+from ...data import Glyphs
+from ...data.augment import deformations
+from ...data.omniglot import Characters, load_omniglot, refuse_shared_images
+from ...data.trials import Recipe, load_recipe, make_recipe, recipe_tasks
+from ...evaluation import meta_evaluate
+from ...learners import Learner, PrototypicalNetwork
+from ...results import Result, accuracy
+from ...tasks import Episodes, TaskBatch, TaskSource
+
+RECIPES = Path(__file__).parent
 
 
-class EveryWriter(PrototypicalNetwork):
-    """A prototypical network whose tasks are one-shot, each writer taking a turn.
-
-    In an aligned task, image j of every class is by writer j. Each writer's letters
-    in turn are the prototypes that all other writers' letters are compared with: 5
-    writers make 20 one-shot tasks out of the images of one.
-    """
-
-    def task_loss(
-        self,
-        support_x: Tensor,
-        support_y: Tensor,
-        query_x: Tensor,
-        query_y: Tensor,
-        steps: int | None = None,
-    ) -> Tensor:
-        """The mean loss over all ordered pairs of writers."""
-        ways = len(support_y)
-        # from class by class to writer by writer
-        others = query_x.unflatten(0, (ways, -1)).transpose(0, 1)
-        images = torch.cat([support_x[None], others])
-        writers = len(images)
-        features = self.model(images.flatten(0, 1))
-        squares = features.square().sum(-1)
-        distances = squares[:, None] + squares[None] - 2 * features @ features.T
-        distances = distances.view(writers, ways, writers, ways)
-        # (queries' writer, prototypes' writer, query, prototype)
-        pairs = distances.transpose(1, 2)[~torch.eye(writers, dtype=torch.bool)]
-        return self.loss(-pairs.flatten(0, 1), support_y.repeat(len(pairs)))
+# --- learners --------------------------------------------------------------------
 
 
 class ManyViews(PrototypicalNetwork):
@@ -157,3 +140,84 @@ def hausdorff(a: Tensor, b: Tensor) -> float:
     """The modified Hausdorff distance of two clouds, ``(points, 2)``, in pixels."""
     apart = torch.cdist(a, b)
     return max(apart.amin(1).mean(), apart.amin(0).mean()).item()
+
+
+# --- figures ---------------------------------------------------------------------
+
+
+class Fixed(TaskSource):
+    """Tasks that are given, not drawn."""
+
+    def __init__(self, tasks: TaskBatch) -> None:
+        self.tasks = tasks
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> TaskBatch:
+        return self.tasks[:n]
+
+
+def error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The percentage of examples whose largest output is not the target's."""
+    return 100 * (outputs.argmax(-1) != targets).to(outputs.dtype).mean()
+
+
+def judge(
+    backbone: nn.Module,
+    tasks: TaskBatch,
+    learner: Callable[[nn.Module], Learner] = ManyViews,
+) -> Result:
+    """The error in each trial. Every item is classified by itself."""
+    learner = learner(backbone)
+    return meta_evaluate(learner, Fixed(tasks), tasks=len(tasks), metric=error)
+
+
+def figures(backbone: nn.Module, data: str, root: str) -> dict[str, Result]:
+    """Everything that the plan measures of a backbone, by the name of the figure."""
+    learner = PrototypicalNetwork(backbone)
+
+    def accuracy_on(source: TaskSource, tasks: int) -> Result:
+        return meta_evaluate(learner, source, tasks=tasks, metric=accuracy, chunk=50)
+
+    small2 = load_omniglot("small2", root)
+    if data != "glyphs":  # Greek and Latin are in small1 too, drawing by drawing
+        small2 = small2.without(["Greek", "Latin"])
+        refuse_shared_images(load_omniglot("small1", root), small2)
+    found = {
+        "accuracy, glyph test scripts, 5-way 1-shot": accuracy_on(
+            Glyphs("test", 5, 1, 5), tasks=300
+        ),
+        "accuracy, glyph test scripts, 20-way 1-shot within script": accuracy_on(
+            Glyphs("test", 20, 1, 2, within_script=True), tasks=200
+        ),
+        f"accuracy, {named(small2)}, 5-way 1-shot": accuracy_on(
+            Episodes(small2.images, 5, 1, 5), tasks=300
+        ),
+    }
+    for recipe in ("small2-new", "small2-all"):
+        if recipe == "small2-all" and data != "glyphs":
+            continue  # half of its trials were trained on
+        trials = load_recipe(RECIPES / f"{recipe}.json")
+        tasks = recipe_tasks(small2, trials)
+        found[f"error %, 20 trials of {recipe}"] = judge(backbone, tasks)
+        found[f"error %, 20 trials of {recipe}, one view"] = judge(
+            backbone, tasks, PrototypicalNetwork
+        )
+        more = make_recipe(letters_of(small2, trials), trials=200, seed=1)
+        found[f"error %, 200 more trials like {recipe}, one view"] = judge(
+            backbone, recipe_tasks(small2, more), PrototypicalNetwork
+        )
+    return found
+
+
+def letters_of(characters: Characters, recipe: Recipe) -> dict[str, list[str]]:
+    """All characters of the alphabets that a recipe uses."""
+    used: dict[str, list[str]] = {trial.alphabet: [] for trial in recipe}
+    for alphabet, name in zip(characters.alphabets, characters.characters, strict=True):
+        if alphabet in used:
+            used[alphabet].append(name)
+    return used
+
+
+def named(characters: Characters) -> str:
+    """The set in words."""
+    full = "Greek" in characters.alphabets
+    return "Omniglot small2" if full else "Omniglot small2 without Greek and Latin"
