@@ -7,6 +7,7 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
+from ..data import DataError
 from . import omniglot_challenge, sinusoid
 from .ledger import record
 
@@ -31,4 +32,7 @@ def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except DataError as error:  # the message says what to do; a traceback would not
+        sys.exit(f"{error}")
