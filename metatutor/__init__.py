@@ -16,15 +16,24 @@ from .checkpoint import CheckpointError
 from .data import DataError
 from .evaluation import meta_evaluate
 from .learners import (
+    ANIL,
+    CAVIA,
     MAML,
+    R2D2,
+    AdaptationError,
     FromScratch,
+    ImplicitMAML,
     JointPretraining,
     Learner,
     LinearProbe,
+    MAMLPlusPlus,
     MatchingNetwork,
+    MetaSGD,
+    MinibatchProx,
     NearestMean,
     NoAdaptation,
     PrototypicalNetwork,
+    Reptile,
 )
 from .pretraining import pretrain
 from .results import Result, accuracy
@@ -34,21 +43,30 @@ from .training import meta_train
 from .version import __version__
 
 __all__ = [
+    "ANIL",
+    "CAVIA",
     "MAML",
+    "R2D2",
+    "AdaptationError",
     "CheckpointError",
     "DataError",
     "Episodes",
     "FromScratch",
     "History",
+    "ImplicitMAML",
     "JointPretraining",
     "Learner",
     "LinearProbe",
+    "MAMLPlusPlus",
     "MatchingNetwork",
     "MetaLossError",
+    "MetaSGD",
+    "MinibatchProx",
     "Mixture",
     "NearestMean",
     "NoAdaptation",
     "PrototypicalNetwork",
+    "Reptile",
     "Result",
     "Task",
     "TaskBatch",

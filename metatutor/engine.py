@@ -40,6 +40,13 @@ def choose(model: nn.Module, device: torch.device) -> str:
     return "loop" if convolutional and device.type == "cpu" else "vmap"
 
 
+def resolve(strategy: str, model: nn.Module, device: torch.device) -> str:
+    """``strategy`` itself, or what "auto" stands for."""
+    if strategy not in STRATEGIES:
+        raise ValueError(f"strategy is {strategy!r}: one of {STRATEGIES} is needed")
+    return choose(model, device) if strategy == "auto" else strategy
+
+
 def normalising_layers(model: nn.Module) -> list[str]:
     """The names of layers whose second derivatives are wrong under vmap."""
     return [
@@ -73,10 +80,7 @@ def map_tasks(
         ValueError: an unknown strategy, or "vmap" for a model whose second
             derivatives would be wrong under it.
     """
-    if strategy not in STRATEGIES:
-        raise ValueError(f"strategy is {strategy!r}: one of {STRATEGIES} is needed")
-    if strategy == "auto":
-        strategy = choose(model, batch.support_x.device)
+    strategy = resolve(strategy, model, batch.support_x.device)
     if strategy == "vmap" and (layers := normalising_layers(model)):
         raise ValueError(
             f"second derivatives of layer {layers[0]!r} are wrong under vmap: use the "

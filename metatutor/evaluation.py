@@ -10,7 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from .engine import map_tasks
-from .learners.base import Learner, check_steps
+from .learners.base import Learner
+from .learners.checks import (
+    AdaptationError,
+    check_steps,
+    in_words,
+    plain_settings,
+    refuse_unsolved,
+)
 from .results import Result
 from .tasks import TaskSource, at_least_one
 
@@ -49,6 +56,8 @@ def meta_evaluate(
 
     Raises:
         ValueError: fewer than 2 tasks, negative steps, or a ``metric`` that is NaN.
+        AdaptationError: a solver missed its tolerance; or outputs that are NaN or
+            infinite, which a ``metric`` such as accuracy would score in silence.
     """
     if at_least_one("tasks", tasks) < 2:
         raise ValueError("tasks is 1: an interval over tasks needs at least 2")
@@ -58,16 +67,28 @@ def meta_evaluate(
     batch = source.sample(tasks, generator=torch.Generator().manual_seed(seed))
 
     def score(sx: Tensor, sy: Tensor, qx: Tensor, qy: Tensor) -> Tensor:
-        return measure(learner.predict(learner.fit(sx, sy, steps), qx), qy)
+        fitted = learner.fit(sx, sy, steps)
+        outputs = learner.predict(fitted, qx)
+        broken = (~outputs.isfinite()).any().to(outputs.dtype)
+        unsolved = learner.unsolved(fitted).to(outputs)
+        return torch.stack([measure(outputs, qy), broken, unsolved])
 
     # a learner on raw pixels has no parameters, and no device of its own
     device = next(learner.parameters(), batch.support_x).device
     with torch.no_grad(), without_dropout(learner):
-        scores = map_tasks(
+        table = map_tasks(
             score, batch.to(device), learner.model, learner.strategy, chunk
         )
+    scores, broken, unsolved = table.unbind(1)
+    refuse_unsolved(learner, unsolved)
     if metric is None:
         scores = scores.masked_fill(scores.isnan(), math.inf)
+    elif broken.any():
+        raise AdaptationError(
+            f"adaptation diverged on {int(broken.sum())} of {tasks} tasks, whose "
+            f"outputs are NaN or infinite ({in_words(plain_settings(learner))}): try a "
+            "smaller rate or fewer steps"
+        )
     name = getattr(measure, "__name__", type(measure).__name__)
     return Result(scores.cpu(), metric=name, transductive=learner.transductive)
 

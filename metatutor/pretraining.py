@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm import trange
 
-from .learners.base import check_positive
+from .learners.checks import check_positive
 from .run import History, MetaLossError
 from .tasks import Augment, at_least_one, check_finite
 

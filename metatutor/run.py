@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from .learners.base import Learner
+from .learners.checks import in_words, plain_settings
 from .results import Result
 from .tasks import TaskSource
 
@@ -75,6 +76,7 @@ class Run:
     def step(self, source: TaskSource, meta_batch: int) -> None:
         """One outer step on freshly drawn tasks."""
         started = time.perf_counter()
+        self.learner.at_iteration(self.history.iterations)
         batch = source.sample(meta_batch, generator=self.generator).to(self.device)
         loss = self.learner.meta_loss(batch)
         value = loss.item()
@@ -162,22 +164,17 @@ class Run:
             kept = f"the last good checkpoint is {self.checkpoint} "
             kept += f"(iteration {self.saved_at})"
         return (
-            f"{what} at iteration {self.history.iterations}: try a smaller inner or "
+            f"{what} at iteration {self.history.iterations} "
+            f"({in_words(plain_settings(self.learner))}): try a smaller inner or "
             f"outer rate, or fewer inner steps; {kept}"
         )
 
 
-def plain_settings(learner: Learner) -> dict[str, Any]:
-    """What a learner was made with, as far as it is plain numbers and names."""
-    plain = {
-        name: value
-        for name, value in vars(learner).items()
-        if isinstance(value, (bool, int, float, str))
-        and not name.startswith("_")
-        and name not in ("training", "strategy")  # neither changes the result
-    }
+def run_settings(learner: Learner) -> dict[str, Any]:
+    """What a learner was made with, and the shapes of what it trains."""
     shapes = [list(p.shape) for p in learner.parameters()]
-    return {"learner": type(learner).__name__, **plain, "parameters": shapes}
+    name = type(learner).__name__
+    return {"learner": name, **plain_settings(learner), "parameters": shapes}
 
 
 def device_rng(device: torch.device) -> Tensor | None:

@@ -10,9 +10,10 @@ import torch
 from tqdm import trange
 
 from .evaluation import Metric, meta_evaluate
-from .learners.base import Learner, check_positive
+from .learners.base import Learner
+from .learners.checks import check_positive
 from .results import Result
-from .run import History, Run, plain_settings
+from .run import History, Run, run_settings
 from .tasks import TaskSource, at_least_one
 
 
@@ -99,7 +100,7 @@ def meta_train(
 
     run = Run(learner, optimizer(learner.parameters(), lr=lr), seed, checkpoint)
     run.settings = {  # what must not change between the parts of one run
-        **plain_settings(learner),
+        **run_settings(learner),
         "optimizer": type(run.optimizer).__name__,
         "meta_batch": meta_batch,
         "lr": lr,

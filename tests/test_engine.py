@@ -34,6 +34,16 @@ METHODS = {
     "MAML": lambda model, loss: mt.MAML(model, loss, 0.2, 3),
     "FOMAML": lambda model, loss: mt.MAML(model, loss, 0.2, 3, first_order=True),
     "ERM": mt.JointPretraining,
+    "ANIL": lambda model, loss: mt.ANIL(model, loss, 0.2, 3),
+    "Meta-SGD": lambda model, loss: mt.MetaSGD(model, loss, 0.2, 2),
+    "MAML++": lambda model, loss: mt.MAMLPlusPlus(model, loss, 0.2, 3),
+    "Reptile": lambda model, loss: mt.Reptile(model, loss, 0.2, 3),
+    "implicit MAML": lambda model, loss: mt.ImplicitMAML(
+        model, loss, 2.0, max_steps=12, exact=False, cg_steps=5
+    ),
+    "MinibatchProx": lambda model, loss: mt.MinibatchProx(
+        model, loss, 2.0, max_steps=12, exact=False
+    ),
 }
 
 

@@ -10,9 +10,16 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from metatutor.exercises import Feedback, ch01, ch02, ch04, ch05, ch13
+from metatutor.exercises import Feedback, ch01, ch02, ch04, ch05, ch10, ch13
 
-CHAPTERS = {"ch01": ch01, "ch02": ch02, "ch04": ch04, "ch05": ch05, "ch13": ch13}
+CHAPTERS = {
+    "ch01": ch01,
+    "ch02": ch02,
+    "ch04": ch04,
+    "ch05": ch05,
+    "ch10": ch10,
+    "ch13": ch13,
+}
 EXERCISES = [
     (chapter, name)
     for chapter, module in CHAPTERS.items()
@@ -103,6 +110,20 @@ def distinct(classes, ways):
     return torch.tensor(classes * (1 - (1 - 1 / classes) ** ways))
 
 
+def break_even(meta, adapt, rival, *, whole=math.ceil):
+    if rival <= adapt:
+        return torch.tensor(math.inf)
+    return torch.tensor(float(whole(meta / (rival - adapt))))
+
+
+def chosen_rate(validation, test, *, pick=torch.argmin):
+    return test[pick(validation.mean(1))].mean()
+
+
+def paired_interval(a, b):
+    return half_width(a - b)
+
+
 def objective(tasks, *, of=lambda z, y: cross_entropy(z, y)):
     return torch.stack([of(z, y) for z, y in tasks]).mean()
 
@@ -161,6 +182,10 @@ RIGHT = {
     "another-example": lambda old, n, new: (n * old + new) / (n + 1),
     "matching-probability": votes,
     "ceiling": lambda classes, ways: distinct(classes, ways) / ways,
+    "break-even": break_even,
+    "chosen-rate": chosen_rate,
+    "paired-interval": paired_interval,
+    "supported-claims": lambda: (True, False, False, False),
     "task-index": objective,
     "linear-step": linear_step,
     "ten-tasks": t_interval,
@@ -222,6 +247,23 @@ SLIPS = [
     ("ceiling", lambda c, n: math.perm(c, n) / c**n, "no class comes twice"),
     ("ceiling", lambda c, n: distinct(c, n) / c, "multiply by classes"),
     ("ceiling", distinct, "share of ways"),
+    ("break-even", lambda meta, adapt, rival: meta / rival, "rival − adapt, not"),
+    ("break-even", lambda *a: break_even(*a, whole=float), "whole numbers"),
+    ("break-even", lambda *a: break_even(*a, whole=math.floor), "not paid off yet"),
+    ("break-even", lambda *a: break_even(*a, whole=lambda n: int(n) + 1), "no extra"),
+    ("break-even", lambda m, a, r: math.ceil(m / (r - a)), "math.inf"),
+    ("chosen-rate", lambda v, t: t.mean(1).min(), "picks on the test tasks"),
+    ("chosen-rate", lambda v, t: v.mean(1).min(), "the validation loss"),
+    ("chosen-rate", lambda v, t: t.min(0).values.mean(), "one rate is to be"),
+    ("chosen-rate", lambda *a: chosen_rate(*a, pick=torch.argmax), "largest loss"),
+    ("paired-interval",
+     lambda a, b: (half_width(a) ** 2 + half_width(b) ** 2) ** 0.5, "*different* sets"),
+    ("paired-interval", lambda a, b: half_width(a) + half_width(b), "too wide"),
+    ("paired-interval", lambda a, b: 1.96 * (a - b).std(), "divide by √n"),
+    ("paired-interval", lambda a, b: half_width(a - b) / 1.96, "about 68 %"),
+    ("supported-claims", lambda: (True, True, False, False), "claim 2"),
+    ("supported-claims", lambda: (False, False, True, False), "claims 1 and 3"),
+    ("supported-claims", lambda: (True, False, False, True), "claim 4"),
     ("task-index", lambda tasks: objective(tasks, of=error_rate), "error rate"),
     ("task-index", first_only, "only the first task"),
     ("task-index", pooled, "more examples weigh more"),

@@ -8,10 +8,15 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from ..data import DataError
-from . import omniglot_challenge, sinusoid
+from . import memory, methods, omniglot_challenge, sinusoid
 from .ledger import record
 
-EXPERIMENTS = {"omniglot_challenge": omniglot_challenge, "sinusoid": sinusoid}
+EXPERIMENTS = {
+    "memory": memory,
+    "methods": methods,
+    "omniglot_challenge": omniglot_challenge,
+    "sinusoid": sinusoid,
+}
 
 
 def main(words: list[str]) -> None:

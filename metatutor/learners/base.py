@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -12,6 +11,13 @@ from torch import Tensor, nn
 
 from ..engine import map_tasks
 from ..tasks import TaskBatch, check_examples, check_labels
+from .checks import (
+    check_steps,
+    normalising,
+    refuse_diverged,
+    refuse_running_statistics,
+    refuse_unsolved,
+)
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """``loss(outputs, targets)`` -> scalar, the mean over examples."""
@@ -38,13 +44,7 @@ class Learner(nn.Module, ABC):
             raise TypeError(f"model is a {type(model).__name__}, not an nn.Module")
         if not callable(loss):
             raise TypeError(f"loss is a {type(loss).__name__}, not a function")
-        for name, layer in normalising(model):
-            if layer.running_mean is not None:
-                raise ValueError(
-                    f"layer {name!r} ({type(layer).__name__}) keeps running "
-                    "statistics, which would leak between tasks: use "
-                    "track_running_stats=False, or GroupNorm or LayerNorm"
-                )
+        refuse_running_statistics(model)
         self.model = model
         self.loss = loss
         self.strategy = "auto"
@@ -78,6 +78,19 @@ class Learner(nn.Module, ABC):
         fitted = self.fit(support_x, support_y, steps)
         return self.loss(self.predict(fitted, query_x), query_y)
 
+    def at_iteration(self, iteration: int) -> None:
+        """Told by `meta_train` before each outer step: how many lie behind it.
+
+        For methods that change as training goes on. Most do not.
+        """
+
+    def unsolved(self, fitted: Any) -> Tensor:
+        """How far ``fitted`` missed the tolerance of `fit`: a scalar, above 1 if so.
+
+        0 where `fit` takes a number of steps and promises no more.
+        """
+        return torch.zeros(())
+
     def meta_loss(self, batch: TaskBatch) -> Tensor:
         """The mean over tasks of `task_loss`; its ``backward()`` is the meta-gradient.
 
@@ -102,12 +115,15 @@ class Learner(nn.Module, ABC):
         Raises:
             ValueError: sets that do not pair up, are empty, or hold NaN; a negative
                 number of steps.
+            AdaptationError: adaptation diverged, or a solver missed its tolerance.
         """
         check_examples("support", support_x, support_y)
         check_labels("support_y", support_y)
         check_steps("steps", steps)
         with torch.no_grad():
             fitted = self.fit(support_x, support_y, steps)
+            refuse_diverged(self, fitted, steps)
+            refuse_unsolved(self, self.unsolved(fitted))
 
         def predictor(query_x: Tensor) -> Tensor:
             with torch.no_grad():
@@ -125,27 +141,3 @@ class Learner(nn.Module, ABC):
             not isinstance(layer, nn.modules.instancenorm._InstanceNorm)
             for _, layer in normalising(self.model)
         )
-
-
-def normalising(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The layers that may keep running statistics, with their names."""
-    return [
-        (name, layer)
-        for name, layer in model.named_modules()
-        if isinstance(layer, nn.modules.batchnorm._NormBase)
-    ]
-
-
-def check_steps(name: str, steps: int | None) -> None:
-    """Refuses a number of inner steps that is not a whole number of at least 0."""
-    if steps is None:
-        return
-    if isinstance(steps, bool) or not isinstance(steps, Integral) or steps < 0:
-        raise ValueError(f"{name} is {steps!r}: a whole number of at least 0 is needed")
-
-
-def check_positive(name: str, value: float) -> None:
-    """Refuses a rate or strength that is not a finite number above 0."""
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    if not (real and 0 < value < float("inf")):
-        raise ValueError(f"{name} is {value!r}: a finite number above 0 is needed")

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, normalize
 
 from ..tasks import TaskBatch
-from .base import Learner, Loss, check_positive, check_steps
+from .base import Learner, Loss
+from .checks import check_positive, check_steps
 from .inner_loop import Parameters, gradient_descent
 from .prototypes import PrototypicalNetwork, class_means, squared_distances
 
@@ -105,7 +106,7 @@ class LinearProbe(Learner):
             return self.loss(outputs, support_y) + shrink
 
         steps = self.steps if steps is None else steps
-        return gradient_descent(objective, start, steps, self.lr)
+        return gradient_descent(objective, start, [self.lr] * steps)
 
     def predict(self, classifier: Parameters, query_x: Tensor) -> Tensor:
         """The classifier's outputs, ``(queries, ways)``."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
-from .base import Learner, Loss, check_positive, check_steps
-from .inner_loop import Parameters, gradient_descent
+from .base import Learner, Loss
+from .checks import check_positive, check_steps
+from .inner_loop import Parameters, Rate, gradient_descent
 
 
 class MAML(Learner):
@@ -50,14 +53,25 @@ class MAML(Learner):
         self, support_x: Tensor, support_y: Tensor, steps: int | None = None
     ) -> Parameters:
         """φ_τ: the weights after the inner steps, a function of θ."""
-
-        def support_loss(phi: Parameters) -> Tensor:
-            return self.loss(self.predict(phi, support_x), support_y)
-
         return gradient_descent(
-            support_loss,
-            start=dict(self.model.named_parameters()),
-            steps=self.inner_steps if steps is None else steps,
-            lr=self.inner_lr,
+            self.loss_on(support_x, support_y),
+            start=self.start(support_x),
+            rates=self.rates(self.inner_steps if steps is None else steps),
             first_order=self.first_order,
         )
+
+    def start(self, support_x: Tensor) -> Parameters:
+        """φ_0: the meta-parameters θ of the model."""
+        return dict(self.model.named_parameters())
+
+    def rates(self, steps: int) -> list[Rate]:
+        """The rates of that many inner steps: α, each time."""
+        return [self.inner_lr] * steps
+
+    def loss_on(self, x: Tensor, y: Tensor) -> Callable[[Parameters], Tensor]:
+        """The loss of these examples as a function of φ."""
+
+        def loss(phi: Parameters) -> Tensor:
+            return self.loss(self.predict(phi, x), y)
+
+        return loss

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from .base import Learner, Loss, check_positive
+from .base import Learner, Loss
+from .checks import check_positive
 from .prototypes import memberships
 
 

@@ -2,37 +2,10 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from problems import central_differences, meta_gradient
 from torch import nn
 
 import metatutor as mt
-from metatutor.tasks import TaskBatch
-
-
-def meta_gradient(learner, batch):
-    learner.zero_grad()
-    learner.meta_loss(batch).backward()
-    return torch.cat([p.grad.flatten() for p in learner.parameters()])
-
-
-def central_differences(learner, batch, h=1e-5):
-    """Richardson's extrapolation of two central differences, parameter by parameter."""
-    slopes = []
-    for p in learner.parameters():
-        for i in range(p.numel()):
-            flat = p.data.view(-1)
-            kept = flat[i].item()
-
-            def at(value, flat=flat, i=i):
-                flat[i] = value
-                return learner.meta_loss(batch).item()
-
-            coarse = (at(kept + 2 * h) - at(kept - 2 * h)) / (4 * h)
-            fine = (at(kept + h) - at(kept - h)) / (2 * h)
-            flat[i] = kept
-            slopes.append((4 * fine - coarse) / 3)
-    return torch.tensor(slopes)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
@@ -42,90 +15,6 @@ def test_meta_gradient_agrees_with_central_differences(float64, steps):
     batch = mt.data.Sinusoid(shots=5).sample(4)
     ours, reference = meta_gradient(learner, batch), central_differences(learner, batch)
     assert (ours - reference).norm() / reference.norm() < 1e-6
-
-
-class Point(nn.Module):
-    """A model that is its parameter: it ignores the input."""
-
-    def __init__(self, size):
-        super().__init__()
-        self.theta = nn.Parameter(torch.randn(size))
-
-    def forward(self, x):
-        return x @ self.theta
-
-
-def half_squares(outputs, targets):
-    return ((outputs - targets) ** 2).mean() / 2
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    seed=st.integers(0, 10_000),
-    steps=st.integers(0, 5),
-    size=st.integers(1, 4),
-)
-def test_linear_regression_has_the_closed_form(seed, steps, size):
-    """∇F = P^K (A_q φ_K − b_q), P = I − α A_s, averaged over tasks."""
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(seed)
-    alpha, n, tasks = 0.1, 9, 3
-    batch = TaskBatch(
-        torch.randn(tasks, n, size),
-        torch.randn(tasks, n),
-        torch.randn(tasks, n + 2, size),
-        torch.randn(tasks, n + 2),
-    )
-    learner = mt.MAML(Point(size), half_squares, alpha, steps)
-    theta = learner.model.theta.detach()
-    total = torch.zeros(size)
-    for sx, sy, qx, qy in batch:
-        a_s, b_s = sx.T @ sx / len(sx), sx.T @ sy / len(sx)
-        a_q, b_q = qx.T @ qx / len(qx), qx.T @ qy / len(qx)
-        p = torch.eye(size) - alpha * a_s
-        phi = theta
-        for _ in range(steps):
-            phi = phi - alpha * (a_s @ phi - b_s)
-        total += torch.linalg.matrix_power(p, steps) @ (a_q @ phi - b_q)
-    torch.testing.assert_close(meta_gradient(learner, batch), total / tasks)
-
-
-def scalar_tasks():
-    """Two noiseless tasks a/2 (φ − w)² with a = 1, 6 and w = −1, 2."""
-    a, w = torch.tensor([1.0, 6.0]), torch.tensor([-1.0, 2.0])
-    x = a.sqrt()[:, None, None]
-    y = (a.sqrt() * w)[:, None]
-    return TaskBatch(x, y, x, y)
-
-
-@pytest.mark.parametrize(
-    ("make", "weight", "to_three_digits"),
-    [
-        (lambda m: mt.JointPretraining(m, half_squares), lambda a: a, 1.571),
-        (
-            lambda m: mt.MAML(m, half_squares, 0.1, 2),
-            lambda a: a * (1 - 0.1 * a) ** 4,
-            -0.431,
-        ),
-        (
-            lambda m: mt.MAML(m, half_squares, 0.1, 2, first_order=True),
-            lambda a: a * (1 - 0.1 * a) ** 2,
-            0.627,
-        ),
-    ],
-    ids=["ERM", "MAML", "FOMAML"],
-)
-def test_each_method_lands_on_its_own_point(float64, make, weight, to_three_digits):
-    """θ* = Σωw / Σω, with another weight ω for each method on the same two tasks."""
-    omega = [weight(1), weight(6)]
-    optimum = (-1 * omega[0] + 2 * omega[1]) / sum(omega)
-    assert round(optimum, 3) == to_three_digits
-    learner = make(Point(1))
-    for _ in range(2000):
-        slope = meta_gradient(learner, scalar_tasks())
-        learner.model.theta.data -= 0.3 * slope
-    assert learner.model.theta.item() == pytest.approx(optimum, abs=1e-8)
-    assert meta_gradient(learner, scalar_tasks()).abs() < 1e-8
 
 
 def test_first_order_is_the_plain_gradient_at_the_adapted_weights(float64):

@@ -7,11 +7,18 @@ import pytest
 import torch
 
 import metatutor as mt
-from metatutor.exercises import ch01, ch02, ch04, ch05, ch13
+from metatutor.exercises import ch01, ch02, ch04, ch05, ch10, ch13
 
 from .conftest import CHAPTERS, read, source
 
-CHECKERS = {"ch01": ch01, "ch02": ch02, "ch04": ch04, "ch05": ch05, "ch13": ch13}
+CHECKERS = {
+    "ch01": ch01,
+    "ch02": ch02,
+    "ch04": ch04,
+    "ch05": ch05,
+    "ch10": ch10,
+    "ch13": ch13,
+}
 
 
 def tasks_of(chapter):
@@ -105,6 +112,22 @@ def no_class_twice(classes, ways):
     return math.perm(classes, ways) / classes**ways
 
 
+def with_fraction(meta, adapt, rival):
+    return meta / (rival - adapt)
+
+
+def picked_on_the_test(validation, test):
+    return test.mean(1).min()
+
+
+def of_two_sets(a, b):
+    return 1.96 * ((a.var() + b.var()) / len(a)) ** 0.5
+
+
+def overlapping():
+    return False, False, True, False
+
+
 def pooled(tasks):
     outputs, targets = map(torch.cat, zip(*tasks, strict=True))
     return torch.nn.functional.cross_entropy(outputs, targets)
@@ -136,6 +159,10 @@ MISTAKES = [
     (ch05, "another-example", halfway, "按 count 加权", "halfway"),
     (ch05, "matching-probability", weights_without_sums, "加起来", "add up those"),
     (ch05, "ceiling", no_class_twice, "没有任何类重复", "no class comes twice"),
+    (ch10, "break-even", with_fraction, "向上取整", "round up"),
+    (ch10, "chosen-rate", picked_on_the_test, "在测试任务上挑", "on the test tasks"),
+    (ch10, "paired-interval", of_two_sets, "先逐个相减", "subtract task by task"),
+    (ch10, "supported-claims", overlapping, "尽管两个区间相交", "intervals overlap"),
     (ch13, "task-index", pooled, "占了更大的份量", "more examples weigh more"),
     (ch13, "linear-step", step_of_sum, "要除以样本数", "divide by their number"),
     (ch13, "ten-tasks", lambda s: 1.96 * s.std() / 10**0.5, "分位数", "dozens of"),
