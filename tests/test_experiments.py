@@ -9,7 +9,7 @@ import shlex
 import pytest
 import torch
 
-from metatutor.experiments import sinusoid
+from metatutor.experiments import memory, methods, sinusoid
 from metatutor.experiments.__main__ import main
 from metatutor.experiments.ledger import FIELDS, commit, device_name, record
 
@@ -122,6 +122,62 @@ def test_the_sinusoid_experiment_from_end_to_end(small, capsys):
     main(["--ledger", "ledger.json", *words])  # from the checkpoints this time
     for old, new in zip(first, read(small / "ledger.json"), strict=True):
         assert old["per_seed"] == new["per_seed"]
+
+
+@pytest.mark.parametrize("problem", methods.PROBLEMS)
+def test_every_method_goes_through_the_table(small, problem):
+    words = shlex.split(
+        f"methods --problem {problem} --budget 0.001 --tasks 4 --seeds 0 1"
+    )
+    main(["--ledger", "ledger.json", *words])
+    entries = read(small / "ledger.json")
+    assert [e["method"] for e in entries] == list(methods.PROBLEMS[problem]().methods)
+    for e in entries:
+        assert set(FIELDS) <= set(e)
+        assert (e["n"], e["seeds"], len(e["per_seed"])) == (4, [0, 1], 2)
+        assert e["experiment"] == f"methods, {problem}"
+        if problem == "sinusoid":  # another seed, another start
+            assert e["per_seed"][0] != e["per_seed"][1]
+
+
+def test_choosing_looks_at_validation_tasks_only(small, monkeypatch):
+    seen = []
+    evaluate = methods.meta_evaluate
+
+    def watching(learner, source, **options):
+        seen.append((source, options["seed"]))
+        return evaluate(learner, source, **options)
+
+    monkeypatch.setattr(methods, "meta_evaluate", watching)
+    problem = methods.glyphs()
+    monkeypatch.setitem(methods.PROBLEMS, "glyphs", lambda: problem)
+    words = "methods --problem glyphs --budget 0.001 --tasks 3 --seeds 0 --only R2D2"
+    main(shlex.split(f"{words} --validate"))
+    main(shlex.split(words))
+    assert seen == [
+        (problem.validation, methods.VALIDATION_SEED),
+        (problem.test, methods.TEST_SEED),
+    ]
+
+
+def test_memory_grows_with_unrolled_steps_only():
+    """Each figure from a fresh process: implicit gradients keep nothing of the way."""
+    few, many = memory.peak("MAML", 1), memory.peak("MAML", 100)
+    assert many > 20 * few
+    few_implicit = memory.peak("implicit MAML", 1)
+    many_implicit = memory.peak("implicit MAML", 100)
+    assert many_implicit - few_implicit < 0.1 * (many - few)
+
+
+def test_the_memory_experiment_records_what_it_measures(small, monkeypatch):
+    sizes = iter(range(100))
+    monkeypatch.setattr(memory, "peak", lambda method, steps: float(next(sizes)))
+    main(shlex.split("--ledger ledger.json memory --steps 1 10 --repeats 2"))
+    entries = read(small / "ledger.json")
+    assert len(entries) == 2 * len(memory.METHODS)
+    assert entries[0]["per_seed"] == [0, 1]
+    assert entries[1]["metric"] == "MiB for a meta-gradient of 10 inner steps"
+    assert all(e["n"] == 2 and e["ci95"] > 0 for e in entries)
 
 
 def test_an_unknown_experiment_is_refused_with_the_known_ones(capsys):

@@ -4,8 +4,9 @@ The budget is a number of training tasks, the same for every method of a problem
 they cost in seconds stands beside each figure. All methods of a problem share one
 network, one outer optimiser (Adam, its rate falling to 0), and one set of test tasks.
 Inner rates and strengths were chosen by hand on validation tasks with a tenth of the
-budget, among three values for each method. The network for sinusoids is smooth, for
-the sake of the proximal methods; these take a fixed number of steps, as in their papers.
+budget, among two or three values for each method. The network for sinusoids is smooth,
+for the sake of the proximal methods, which take a fixed number of steps, as in their
+papers.
 """
 
 from __future__ import annotations
@@ -177,7 +178,7 @@ def glyphs() -> Problem:
         return conv4(outputs, channels=32, norm="batch")
 
     loss = cross_entropy
-    loosely = {"max_steps": 10, "exact": False}
+    loosely = {"max_steps": 8, "exact": False}
     return Problem(
         train=letters("train"),
         validation=letters("val"),
@@ -189,14 +190,14 @@ def glyphs() -> Problem:
         label="accuracy, 5-way 1-shot within a script",
         methods={
             "MAML": lambda: ml.MAML(net(5), loss, 0.4, 1),
-            "FOMAML": lambda: ml.MAML(net(5), loss, 0.4, 1, first_order=True),
+            "FOMAML": lambda: ml.MAML(net(5), loss, 0.1, 5, first_order=True),
             "ANIL": lambda: ml.ANIL(net(5), loss, 0.4, 5),
             "Meta-SGD": lambda: ml.MetaSGD(net(5), loss, 0.4, 1),
             "MAML++": lambda: ml.MAMLPlusPlus(net(5), loss, 0.4, 3),
             "Reptile": lambda: ml.Reptile(net(5), loss, 0.1, 5, inner_batch=10),
-            "MinibatchProx": lambda: ml.MinibatchProx(net(5), loss, 0.5, **loosely),
+            "MinibatchProx": lambda: ml.MinibatchProx(net(5), loss, 0.2, **loosely),
             "implicit MAML": lambda: ml.ImplicitMAML(
-                net(5), loss, 0.5, cg_steps=5, **loosely
+                net(5), loss, 0.2, cg_steps=5, **loosely
             ),
             "R2D2": lambda: ml.R2D2(net(), loss, 1.0),
             "prototypical network": lambda: ml.PrototypicalNetwork(net()),
