@@ -50,8 +50,9 @@ class MAMLPlusPlus(MAML):
         at_least_one("inner_steps", inner_steps)
         self.anneal_over = at_least_one("anneal_over", anneal_over)
         tensors = sum(1 for _ in model.parameters())
-        start = torch.full((tensors, inner_steps), float(inner_lr))
-        self.learned_rates = nn.Parameter(start)
+        # in units of inner_lr: an outer step of 0.003 should not change a rate of
+        # 0.02 by a seventh
+        self.relative_rates = nn.Parameter(torch.ones(tensors, inner_steps))
         self._progress = 0.0
 
     def at_iteration(self, iteration: int) -> None:
@@ -61,9 +62,10 @@ class MAMLPlusPlus(MAML):
     def rates(self, steps: int) -> list[Rate]:
         """The learned rates of each step, by weight tensor."""
         names = [name for name, _ in self.model.named_parameters()]
+        rates = self.inner_lr * self.relative_rates
         last = self.inner_steps - 1
         return [
-            dict(zip(names, self.learned_rates[:, min(step, last)], strict=True))
+            dict(zip(names, rates[:, min(step, last)], strict=True))
             for step in range(steps)
         ]
 

@@ -38,11 +38,12 @@ class MetaSGD(MAML):
         first_order: bool = False,
     ) -> None:
         super().__init__(model, loss, inner_lr, inner_steps, first_order)
-        self.learned_rates = nn.ParameterList(
-            torch.full_like(weight, inner_lr) for weight in model.parameters()
+        # in units of inner_lr: outer steps change rates by a share, not by an amount
+        self.relative_rates = nn.ParameterList(
+            torch.ones_like(weight) for weight in model.parameters()
         )
 
     def rates(self, steps: int) -> list[Rate]:
         """The learned rates of each weight, the same in every step."""
-        names = [name for name, _ in self.model.named_parameters()]
-        return [dict(zip(names, self.learned_rates, strict=True))] * steps
+        named = zip(self.model.named_parameters(), self.relative_rates, strict=True)
+        return [{name: self.inner_lr * rate for (name, _), rate in named}] * steps

@@ -34,7 +34,7 @@ def test_it_is_maml_whose_body_has_rate_zero(float64, steps, first_order):
     batch = mt.data.Sinusoid(shots=5).sample(3)
     anil = mt.ANIL(model, mt.mse, 0.1, steps, first_order)
     still = mt.MetaSGD(model, mt.mse, 0.1, steps, first_order)
-    for rate in still.learned_rates[:-2]:
+    for rate in still.relative_rates[:-2]:
         rate.data.zero_()
     expected = meta_gradient(still, batch)
     ours = meta_gradient(anil, batch)

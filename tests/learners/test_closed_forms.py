@@ -173,7 +173,7 @@ def test_meta_sgd_has_the_closed_form(float64, steps):
     (task,) = batch = linear_tasks(3, tasks=1)
     learner = mt.MetaSGD(Point(3), half_squares, 0.1, steps)
     rates = torch.tensor([0.05, 0.2, -0.1])
-    learner.learned_rates[0].data = rates
+    learner.relative_rates[0].data = rates / 0.1
     a_s, b_s = quadratic(task.support_x, task.support_y)
     a_q, b_q = quadratic(task.query_x, task.query_y)
     theta = learner.model.theta.detach()
@@ -185,7 +185,7 @@ def test_meta_sgd_has_the_closed_form(float64, steps):
     by_theta, by_rate = meta_gradient(learner, batch).split(3)
     torch.testing.assert_close(by_theta, p.T @ slope)
     if steps == 1:
-        torch.testing.assert_close(by_rate, -(a_s @ theta - b_s) * slope)
+        torch.testing.assert_close(by_rate, -0.1 * (a_s @ theta - b_s) * slope)
 
 
 @pytest.mark.parametrize(("examples", "size"), [(4, 9), (9, 4)])

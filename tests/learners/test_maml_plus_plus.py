@@ -74,8 +74,8 @@ def test_a_resumed_run_goes_on_with_the_weights_it_had(tmp_path):
 def test_each_step_and_tensor_has_its_rate(batch):
     ours = learner()
     tensors = sum(1 for _ in ours.model.parameters())
-    assert ours.learned_rates.shape == (tensors, 3)
-    ours.learned_rates.data[0, 1] = 0.7  # first weight tensor, second step
+    assert ours.relative_rates.shape == (tensors, 3)
+    ours.relative_rates.data[0, 1] = 7  # first weight tensor, second step
     task = batch[0]
     phi = dict(ours.model.named_parameters())
     for step in range(4):  # the fourth step has the rates of the third
