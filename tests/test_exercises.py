@@ -10,13 +10,25 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from metatutor.exercises import Feedback, ch01, ch02, ch04, ch05, ch10, ch13
+from metatutor.exercises import (
+    Feedback,
+    ch01,
+    ch02,
+    ch03,
+    ch04,
+    ch05,
+    ch08,
+    ch10,
+    ch13,
+)
 
 CHAPTERS = {
     "ch01": ch01,
     "ch02": ch02,
+    "ch03": ch03,
     "ch04": ch04,
     "ch05": ch05,
+    "ch08": ch08,
     "ch10": ch10,
     "ch13": ch13,
 }
@@ -124,6 +136,35 @@ def paired_interval(a, b):
     return half_width(a - b)
 
 
+def proximal(theta, a, w, strength):
+    return (a * w + strength * theta) / (a + strength)
+
+
+def krylov(product, b, steps, *, keep=1, upside_down=False):
+    """Conjugate gradients, or with ``keep`` = 0 steepest descent, −1 a wrong sign."""
+    x, r, p = torch.zeros_like(b), b, b
+    for _ in range(steps):
+        ap = product(p)
+        s = (r @ r) / (p @ ap)
+        x, after = x + s * p, r - s * ap
+        turn = (after @ after) / (r @ r)
+        p = after + keep * (1 / turn if upside_down else turn) * p
+        r = after
+    return x
+
+
+def implicit(
+    theta, inner, outer, nearest, strength, *, of="inner", matrix=None, at=None
+):
+    """The implicit meta-gradient, or one with another matrix, or taken elsewhere."""
+    phi = nearest(theta)
+    where = {None: (phi, phi), "H": (theta, phi), "g": (phi, theta)}[at]
+    h, eye = torch.func.jacrev(grad(inner))(where[0]), torch.eye(len(phi)).to(phi)
+    made = eye + h / strength if matrix is None else matrix(eye, h, strength)
+    slope = torch.func.grad(outer if of == "inner" else inner)(where[1])
+    return torch.linalg.solve(made, slope)
+
+
 def objective(tasks, *, of=lambda z, y: cross_entropy(z, y)):
     return torch.stack([of(z, y) for z, y in tasks]).mean()
 
@@ -158,6 +199,73 @@ def by_shuffling(predict, queries):
     return not torch.allclose(predict(queries)[order], predict(queries[order]))
 
 
+def split_by_group(groups, n_val, n_test, seed, *, slip=None):
+    names = sorted(set(groups))
+    if slip == "per class":
+        names = list(range(len(groups)))
+    if slip != "in order":
+        g = None if slip == "unseeded" else torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(names), generator=g)
+        names = [names[i] for i in order.tolist()]
+    n_val += slip == "too many"
+    val, test = names[:n_val], names[n_val : n_val + n_test]
+    if slip == "overlap":
+        val, test = names[:n_val], names[:n_test]
+    train = names[n_val + (n_test + (slip == "lost")) :]
+    parts = []
+    for part in (train, val, test):
+        of = range(len(groups)) if slip == "per class" else groups
+        parts.append([c for c, name in enumerate(of) if name in part])
+    return tuple(parts)
+
+
+def splitting(slip):
+    return lambda *arguments: split_by_group(*arguments, slip=slip)
+
+
+def outer_step(
+    theta, tasks, alpha, beta, *, sign=-1, of="query", at="phi", chain=True, add="mean"
+):
+    """One SGD step of the meta-loss of constants, or one with a slip."""
+    slopes = []
+    for support, query in tasks:
+        phi = theta - alpha * 2 * (theta - support.mean())
+        judge = query.mean() if of == "query" else support.mean()
+        slope = 2 * ((phi if at == "phi" else theta) - judge)
+        slopes.append(slope * (1 - 2 * alpha) if chain else slope)
+    return theta + sign * beta * getattr(torch.stack(slopes), add)()
+
+
+def towards(theta, tasks, alpha, beta):
+    means = torch.stack([support.mean() for support, _ in tasks])
+    return theta - beta * alpha * 2 * (theta - means).mean()
+
+
+def stopping(validation, patience, *, ties=False, wait=0, keep="best", stop="waited"):
+    best, kept, waiting = -math.inf, 0, 0
+    for iteration, score in validation:
+        if score > best or (ties and score == best):
+            best, kept, waiting = score, iteration, 0
+        else:
+            waiting += 1
+        if waiting == patience + wait:
+            break
+    kept = iteration if keep == "last" else kept
+    return kept, (kept if stop == "kept" else iteration)
+
+
+def highest(validation, patience):
+    return max(validation, key=lambda row: row[1])[0], validation[-1][0]
+
+
+def lowest(validation, patience):
+    return min(validation, key=lambda row: row[1])[0], validation[-1][0]
+
+
+def tasks_needed(scores, h, *, z=1.96, power=2, whole=torch.ceil, wide=1.0):
+    return whole((wide * z * scores.std() / h) ** power)
+
+
 grad = torch.func.grad
 
 RIGHT = {
@@ -170,6 +278,10 @@ RIGHT = {
     "episode": episode,
     "inner-step": lambda w, x, y, lr: w - lr * slope(w, x, y),
     "meta-loss": lambda w, tasks, lr: meta_losses(w, tasks, lr).mean(),
+    "split-by-group": split_by_group,
+    "outer-step": outer_step,
+    "early-stopping": stopping,
+    "how-many-tasks": tasks_needed,
     "quadratic-meta-gradient": lambda theta, a, w, alpha, steps: (
         a * (1 - alpha * a) ** (2 * steps) * (theta - w)
     ),
@@ -182,6 +294,10 @@ RIGHT = {
     "another-example": lambda old, n, new: (n * old + new) / (n + 1),
     "matching-probability": votes,
     "ceiling": lambda classes, ways: distinct(classes, ways) / ways,
+    "proximal-point": proximal,
+    "envelope-gradient": lambda theta, nearest, s: s * (theta - nearest(theta)),
+    "conjugate-gradient": krylov,
+    "implicit-gradient": implicit,
     "break-even": break_even,
     "chosen-rate": chosen_rate,
     "paired-interval": paired_interval,
@@ -215,6 +331,31 @@ SLIPS = [
     ("meta-loss", lambda *a: meta_losses(*a, on="support").mean(), "on the support"),
     ("meta-loss", lambda *a: meta_losses(*a, adapted=False).mean(), "before adapt"),
     ("meta-loss", lambda *a: meta_losses(*a).sum(), "not a sum"),
+    ("split-by-group", splitting("per class"), "classes of one group are in two parts"),
+    ("split-by-group", splitting("overlap"), "must be disjoint"),
+    ("split-by-group", splitting("lost"), "belong to training"),
+    ("split-by-group", splitting("too many"), "but have 3 and 3"),
+    ("split-by-group", splitting("in order"), "no random split"),
+    ("split-by-group", splitting("unseeded"), "different splits"),
+    ("outer-step", lambda *a: outer_step(*a, sign=1), "this climbs"),
+    ("outer-step", lambda *a: outer_step(*a, chain=False), "this is first-order"),
+    ("outer-step", lambda *a: outer_step(*a, at="theta", chain=False),
+     "without adaptation"),
+    ("outer-step", lambda *a: outer_step(*a, of="support"), "Use the query set"),
+    ("outer-step", lambda *a: outer_step(*a, add="sum"), "not a sum"),
+    ("outer-step", towards, "without the query loss"),
+    ("early-stopping", highest, "had stopped by then"),
+    ("early-stopping", lowest, "the largest, not the smallest"),
+    ("early-stopping", lambda *a: stopping(*a, ties=True), "a tie is no new best"),
+    ("early-stopping", lambda *a: stopping(*a, keep="last"), "the last validation"),
+    ("early-stopping", lambda *a: stopping(*a, stop="kept"), "without improvement"),
+    ("early-stopping", lambda *a: stopping(*a, wait=1), "off by one"),
+    ("how-many-tasks", lambda *a: tasks_needed(*a, whole=torch.floor), "round up"),
+    ("how-many-tasks", lambda *a: tasks_needed(*a, whole=lambda n: n), "is whole"),
+    ("how-many-tasks", lambda *a: tasks_needed(*a, z=1), "about 68 %"),
+    ("how-many-tasks", lambda *a: tasks_needed(*a, power=1), "the square is missing"),
+    ("how-many-tasks", lambda *a: tasks_needed(*a, wide=2), "h is half the width"),
+    ("how-many-tasks", lambda *a: tasks_needed(*a, wide=40**-0.5), "once more"),
     ("quadratic-meta-gradient", lambda t, a, w, r, k: a * (1 - r * a) ** k * (t - w),
      "first-order (FOMAML)"),
     ("quadratic-meta-gradient", lambda t, a, w, r, k: a * (t - w), "plain gradient"),
@@ -247,6 +388,31 @@ SLIPS = [
     ("ceiling", lambda c, n: math.perm(c, n) / c**n, "no class comes twice"),
     ("ceiling", lambda c, n: distinct(c, n) / c, "multiply by classes"),
     ("ceiling", distinct, "share of ways"),
+    ("proximal-point", lambda t, a, w, s: proximal(w, a, t, s), "weights are swapped"),
+    ("proximal-point", lambda t, a, w, s: t - a * (t - w) / s, "taken at the end"),
+    ("proximal-point", lambda t, a, w, s: proximal(t, a, w, 2 * s), "not 2λ"),
+    ("proximal-point", lambda t, a, w, s: a * w + s * t, "not a mean yet"),
+    ("envelope-gradient", lambda t, near, s: s * (near(t) - t), "sign is wrong"),
+    ("envelope-gradient", lambda t, near, s: t - near(t), "λ is missing"),
+    ("envelope-gradient",
+     lambda t, near, s: grad(lambda v: s / 2 * (v - near(v)).square().sum())(t),
+     "vanishes at the optimum"),
+    ("conjugate-gradient", lambda *a: krylov(*a, keep=0), "steepest descent"),
+    ("conjugate-gradient", lambda *a: krylov(*a, keep=-1), "sign in the new"),
+    ("conjugate-gradient", lambda *a: krylov(*a, upside_down=True), "upside down"),
+    ("conjugate-gradient", lambda *a: -krylov(*a), "from x = 0 the residual"),
+    ("implicit-gradient", lambda *a: implicit(*a, matrix=lambda i, h, s: i + h),
+     "division by λ is missing"),
+    ("implicit-gradient", lambda *a: implicit(*a, matrix=lambda i, h, s: s * i + h),
+     "must be multiplied by λ"),
+    ("implicit-gradient", lambda *a: implicit(*a, at="H"), "Hessian must be taken"),
+    ("implicit-gradient", lambda *a: implicit(*a, at="g"), "outer gradient must be"),
+    ("implicit-gradient", lambda *a: implicit(*a, of="outer"), "not of inner"),
+    ("implicit-gradient", lambda *a: implicit(*a, matrix=lambda i, h, s: i),
+     "this is first-order"),
+    ("implicit-gradient",
+     lambda *a: implicit(*a, matrix=lambda i, h, s: torch.linalg.inv(i + h / s)),
+     "not by its inverse"),
     ("break-even", lambda meta, adapt, rival: meta / rival, "rival − adapt, not"),
     ("break-even", lambda *a: break_even(*a, whole=float), "whole numbers"),
     ("break-even", lambda *a: break_even(*a, whole=math.floor), "not paid off yet"),

@@ -173,7 +173,8 @@ def implicit_gradient(answer) -> None:
         return phi
 
     phi = nearest(theta)
-    hessian = torch.func.hessian(inner)
+    # not torch.func.hessian: its forward mode makes torch warn on the reader's page
+    hessian = torch.func.jacrev(grad(inner))
     slope = grad(outer)(phi)
 
     def through(matrix):

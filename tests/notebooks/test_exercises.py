@@ -7,15 +7,17 @@ import pytest
 import torch
 
 import metatutor as mt
-from metatutor.exercises import ch01, ch02, ch04, ch05, ch10, ch13
+from metatutor.exercises import ch01, ch02, ch03, ch04, ch05, ch08, ch10, ch13
 
 from .conftest import CHAPTERS, read, source
 
 CHECKERS = {
     "ch01": ch01,
     "ch02": ch02,
+    "ch03": ch03,
     "ch04": ch04,
     "ch05": ch05,
+    "ch08": ch08,
     "ch10": ch10,
     "ch13": ch13,
 }
@@ -88,6 +90,29 @@ def meta_loss_on_support(w, tasks, lr):
     return torch.stack(losses).mean()
 
 
+def split_by_class(groups, n_val, n_test, seed):
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(groups), generator=generator).tolist()
+    val, test = 3 * n_val, 3 * (n_val + n_test)
+    return order[test:], order[:val], order[val:test]
+
+
+def outer_step_without_chain(theta, tasks, alpha, beta):
+    slopes = []
+    for support, query in tasks:
+        phi = theta - alpha * 2 * (theta - support.mean())
+        slopes.append(2 * (phi - query.mean()))
+    return theta - beta * torch.stack(slopes).mean()
+
+
+def best_of_all(validation, patience):
+    return max(validation, key=lambda row: row[1])[0], validation[-1][0]
+
+
+def tasks_without_square(scores, h):
+    return math.ceil(1.96 * scores.std().item() / h)
+
+
 def first_order_quadratic(theta, a, w, alpha, steps):
     return a * (1 - alpha * a) ** steps * (theta - w)
 
@@ -128,6 +153,24 @@ def overlapping():
     return False, False, True, False
 
 
+def step_at_the_start(theta, a, w, strength):
+    return theta - a * (theta - w) / strength
+
+
+def steepest_descent(product, b, steps):
+    x = torch.zeros_like(b)
+    for _ in range(steps):
+        r = b - product(x)
+        x = x + (r @ r) / (r @ product(r)) * r
+    return x
+
+
+def implicit_without_strength(theta, inner, outer, nearest, strength):
+    phi = nearest(theta)
+    matrix = torch.eye(len(phi)).to(phi) + torch.func.jacrev(grad(inner))(phi)
+    return torch.linalg.solve(matrix, grad(outer)(phi))
+
+
 def pooled(tasks):
     outputs, targets = map(torch.cat, zip(*tasks, strict=True))
     return torch.nn.functional.cross_entropy(outputs, targets)
@@ -150,6 +193,10 @@ MISTAKES = [
     (ch02, "episode", episode_with_replacement, "抽中了两次", "drawn twice"),
     (ch02, "inner-step", inner_step_without_2, "少了平方", "no 1/2"),
     (ch02, "meta-loss", meta_loss_on_support, "支持集上算", "on the support set"),
+    (ch03, "split-by-group", split_by_class, "分到了两份里", "in two parts"),
+    (ch03, "outer-step", outer_step_without_chain, "链式法则", "chain rule"),
+    (ch03, "early-stopping", best_of_all, "之前就停了", "had stopped by then"),
+    (ch03, "how-many-tasks", tasks_without_square, "忘了平方", "square is missing"),
     (ch04, "quadratic-meta-gradient", first_order_quadratic, "一阶", "first-order"),
     (ch04, "where-maml-lands", 1.571, "ERM", "ERM"),
     (ch04, "where-maml-lands", 0.627, "FOMAML", "FOMAML"),
@@ -159,6 +206,10 @@ MISTAKES = [
     (ch05, "another-example", halfway, "按 count 加权", "halfway"),
     (ch05, "matching-probability", weights_without_sums, "加起来", "add up those"),
     (ch05, "ceiling", no_class_twice, "没有任何类重复", "no class comes twice"),
+    (ch08, "proximal-point", step_at_the_start, "终点 φ 处", "the end, φ"),
+    (ch08, "envelope-gradient", lambda t, near, s: s * (near(t) - t), "反了", "sign"),
+    (ch08, "conjugate-gradient", steepest_descent, "最速下降", "steepest descent"),
+    (ch08, "implicit-gradient", implicit_without_strength, "除以 λ", "division by λ"),
     (ch10, "break-even", with_fraction, "向上取整", "round up"),
     (ch10, "chosen-rate", picked_on_the_test, "在测试任务上挑", "on the test tasks"),
     (ch10, "paired-interval", of_two_sets, "先逐个相减", "subtract task by task"),
