@@ -55,6 +55,42 @@ def test_figures_are_quoted_as_they_stand_in_the_ledger(file, between, methods, 
         assert prose(file).count(between.join(figures)) == times
 
 
+# --- all methods, one table --------------------------------------------------------
+
+METHODS = [e for e in LEDGER if e["experiment"].startswith("methods, ")]
+
+
+def test_the_table_of_methods_is_that_of_the_ledger():
+    """In both languages; and every learner of the package is in it."""
+    text = prose("chapters/10-tradeoffs.ipynb")
+    assert len(METHODS) == 27
+    for e in METHODS:
+        decimals = 2 if e["value"] > 1 else 3
+        figure = f"{e['value']:.{decimals}f} ± {e['ci95']:.{decimals}f}"
+        assert text.count(figure) == 2, e["method"]
+        assert e["n"] >= 1000 and len(e["seeds"]) >= 2
+
+
+def test_what_the_text_says_of_the_table():
+    figure = {(e["experiment"].split()[1], e["method"]): e["value"] for e in METHODS}
+    sines = {m: v for (p, m), v in figure.items() if p == "sinusoid"}
+    letters = {m: v for (p, m), v in figure.items() if p == "glyphs"}
+    assert min(sines, key=sines.get) == "R2D2"
+    best = sorted(letters, key=letters.get)[-2:]
+    assert set(best) == {"prototypical network", "matching network"}
+    for method in ("Meta-SGD", "MAML++"):
+        assert sines[method] < 0.4 * sines["MAML"]
+    for method in ("CAVIA", "ANIL"):
+        assert sines[method] < sines["MAML"]
+    for method in ("embedding, nearest mean", "embedding, linear probe"):
+        assert letters["MAML"] < letters[method]
+        assert abs(letters["MAML++"] - letters[method]) < 0.015
+    for method in ("MAML++", "ANIL"):
+        assert letters["MAML"] < letters[method]
+    assert abs(letters["Meta-SGD"] - letters["MAML"]) < 0.02
+    assert abs(letters["FOMAML"] - letters["MAML"]) < 0.02
+
+
 # --- the Omniglot challenge --------------------------------------------------------
 
 TRIALS = "error %, 20 trials of small2-new"
