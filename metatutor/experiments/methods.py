@@ -81,7 +81,6 @@ def run(options: Namespace, command: str) -> list[dict[str, Any]]:
                 "metric": problem.label,
                 "seeds": options.seeds,
                 "seconds": round(sum(seconds) / len(seconds), 1),
-                "transductive": results[0].transductive,
             }
             entries.append(entry | run_by)
             print(f"{name}: {method}: {entry['value']} ± {entry['ci95']},",
