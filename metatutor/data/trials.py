@@ -323,7 +323,7 @@ def write_trials(drawings: Drawings, recipe: Recipe, folder: str | Path) -> None
     """Writes the trials of a recipe in the official layout, images as they were drawn.
 
     Args:
-        drawings: what `metatutor.data.omniglot.read_drawings` gives.
+        drawings: what ``omniglot.read_drawings`` gives.
         recipe: what to make of them.
         folder: a new or empty folder.
 
