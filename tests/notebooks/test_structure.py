@@ -1,5 +1,6 @@
 """What every chapter must have, so that a reader finds the same things everywhere."""
 
+import itertools
 import re
 from importlib import import_module
 
@@ -28,6 +29,16 @@ def test_the_title_is_the_planned_one(chapter):
     for lang in ("zh", "en"):
         title = re.search(r"^# (.+)$", prose(chapter, lang), re.M)[1]
         assert title == planned[chapter.stem]["title"][lang]
+
+
+def test_table_headers_have_words(chapter):
+    """A formula alone is a picture: a screen reader has nothing to say of it."""
+    for lang in ("zh", "en"):
+        lines = prose(chapter, lang).splitlines()
+        for line, below in itertools.pairwise(lines):
+            if line.startswith("|") and re.fullmatch(r"\|[-| :]+\|", below):
+                for header in re.sub(r"\$[^$]*\$", "", line).strip("|").split("|"):
+                    assert header.strip(), f"a header without words: {line}"
 
 
 def test_cells_are_small(chapter):
