@@ -14,6 +14,7 @@ from torch.nn.functional import mse_loss as mse
 from . import data, models, plotting, pretrained
 from .checkpoint import CheckpointError
 from .data import DataError
+from .engine import Engine, ProcessLostError
 from .evaluation import meta_evaluate
 from .learners import (
     ANIL,
@@ -50,6 +51,7 @@ __all__ = [
     "AdaptationError",
     "CheckpointError",
     "DataError",
+    "Engine",
     "Episodes",
     "FromScratch",
     "History",
@@ -65,6 +67,7 @@ __all__ = [
     "Mixture",
     "NearestMean",
     "NoAdaptation",
+    "ProcessLostError",
     "PrototypicalNetwork",
     "Reptile",
     "Result",

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from .engine import Engine, ProcessLostError, processes
 from .learners.base import Learner
 from .learners.checks import in_words, plain_settings
 from .results import Result
-from .tasks import TaskSource
+from .tasks import TaskBatch, TaskSource
 
 
 class MetaLossError(FloatingPointError):
@@ -62,6 +63,7 @@ class Run:
     optimizer: torch.optim.Optimizer
     seed: int
     checkpoint: str | Path | None = None
+    engine: Engine | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     history: History = field(default_factory=History)
     best: dict[str, Tensor] | None = None
@@ -78,15 +80,25 @@ class Run:
         started = time.perf_counter()
         self.learner.at_iteration(self.history.iterations)
         batch = source.sample(meta_batch, generator=self.generator).to(self.device)
-        loss = self.learner.meta_loss(batch)
-        value = loss.item()
+        value = self.meta_gradient(batch).item()
         if not math.isfinite(value):
             raise MetaLossError(self.diverged(f"the meta-loss became {value}"))
-        self.optimizer.zero_grad()
-        loss.backward()
         self.optimizer.step()
         self.history.loss.append(value)
         self.history.seconds += time.perf_counter() - started
+
+    def meta_gradient(self, batch: TaskBatch) -> Tensor:
+        """The meta-loss; its derivatives are then in ``.grad``."""
+        if self.engine is None:
+            loss = self.learner.meta_loss(batch)
+            self.optimizer.zero_grad()
+            loss.backward()
+            return loss.detach()
+        try:
+            return self.engine(batch)
+        except ProcessLostError as error:
+            where = f"{error}, at iteration {self.history.iterations}; {self.kept()}"
+            raise ProcessLostError(where) from error
 
     def set_rate(self, lr: float) -> None:
         """Sets the outer rate of the steps to come."""
@@ -105,8 +117,14 @@ class Run:
             self.waiting += 1
 
     def save(self) -> None:
-        """Writes a checkpoint, unless the parameters have stopped being numbers."""
+        """Writes a checkpoint, unless the parameters have stopped being numbers.
+
+        Of several processes, the first writes: all hold the same.
+        """
         self.refuse_broken_parameters()
+        self.saved_at = self.history.iterations
+        if processes.rank() > 0:
+            return
         state = {
             "settings": self.settings,
             "learner": self.learner.state_dict(),
@@ -120,11 +138,10 @@ class Run:
             "device_rng": device_rng(self.device),
         }
         save_checkpoint(self.checkpoint, state)
-        self.saved_at = self.history.iterations
 
     def load(self, iterations: int) -> None:
         """Takes everything back from the checkpoint of a run with these settings."""
-        state = load_checkpoint(self.checkpoint)
+        state = processes.from_first(lambda: load_checkpoint(self.checkpoint))
         if "settings" not in state:
             raise CheckpointError(f"{self.checkpoint} is not of a training run")
         for name in self.settings | state["settings"]:
@@ -148,9 +165,15 @@ class Run:
         self.waiting = state["waiting"]
         self.generator.set_state(state["tasks_rng"])
         torch.set_rng_state(state["global_rng"])
+        self.differ_in_chance(behind)
         if state["device_rng"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["device_rng"], self.device)
         self.saved_at = self.history.iterations
+
+    def differ_in_chance(self, iteration: int) -> None:
+        """Lets every process but the first draw dropout and the like on its own."""
+        if processes.rank() > 0:
+            torch.manual_seed(hash((self.seed, iteration, processes.rank())))
 
     def refuse_broken_parameters(self) -> None:
         """Raises if an infinite or NaN gradient has reached the parameters."""
@@ -159,14 +182,18 @@ class Run:
 
     def diverged(self, what: str) -> str:
         """The message for a run that cannot go on."""
-        kept = "no checkpoint was asked for"
-        if self.saved_at is not None:
-            kept = f"the last good checkpoint is {self.checkpoint} "
-            kept += f"(iteration {self.saved_at})"
         return (
             f"{what} at iteration {self.history.iterations} "
             f"({in_words(plain_settings(self.learner))}): try a smaller inner or "
-            f"outer rate, or fewer inner steps; {kept}"
+            f"outer rate, or fewer inner steps; {self.kept()}"
+        )
+
+    def kept(self) -> str:
+        """Where to go on from, in words."""
+        if self.saved_at is None:
+            return "no checkpoint was asked for"
+        return (
+            f"the last good checkpoint is {self.checkpoint} (iteration {self.saved_at})"
         )
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import NamedTuple
@@ -77,6 +79,20 @@ class TaskBatch:
                     f"truth[{name!r}] has shape {tuple(values.shape)}: one row for "
                     f"each of the {len(self)} tasks is needed"
                 )
+
+    @classmethod
+    def unchecked(cls, *tensors: Tensor) -> TaskBatch:
+        """A batch of tensors that are known to belong together.
+
+        For parts of a batch that was checked, and for tensors that cannot be looked
+        at, as while a computation is being compiled.
+        """
+        batch = object.__new__(cls)
+        names = ("support_x", "support_y", "query_x", "query_y")
+        for name, tensor in zip(names, tensors, strict=True):
+            object.__setattr__(batch, name, tensor)
+        object.__setattr__(batch, "truth", {})
+        return batch
 
     def __len__(self) -> int:
         return len(self.support_x)
@@ -291,6 +307,54 @@ def distinct(
 def is_label(targets: Tensor) -> bool:
     """Whether targets are class labels (integers) rather than values to regress."""
     return not (targets.is_floating_point() or targets.is_complex())
+
+
+_counted: ContextVar[int | None] = ContextVar("ways of the tasks at hand", default=None)
+
+
+@contextmanager
+def counted_ways(batch: TaskBatch) -> Iterator[int | None]:
+    """Within it, `ways_of` knows how many classes the tasks of ``batch`` have.
+
+    One task among many that are computed at once cannot be looked at; all of them
+    together can, before. Yields that number; None where targets are no labels.
+
+    Raises:
+        ValueError: a task without a support example of some class.
+    """
+    ways = _counted.get()
+    if ways is None and is_label(batch.support_y) and batch.support_y.dim() == 2:
+        ways = int(batch.support_y.max()) + 1
+        refuse_missing_classes(batch.support_y, ways)
+    token = _counted.set(ways)
+    try:
+        yield ways
+    finally:
+        _counted.reset(token)
+
+
+def ways_of(labels: Tensor) -> int:
+    """How many classes a task with these support labels has, ``(examples,)``.
+
+    Raises:
+        ValueError: a class below the highest label has no example.
+    """
+    ways = _counted.get()
+    if ways is None:
+        ways = int(labels.max()) + 1
+        refuse_missing_classes(labels[None], ways)
+    return ways
+
+
+def refuse_missing_classes(labels: Tensor, ways: int) -> None:
+    """Raises if a task, a row of ``labels``, lacks one of the classes 0 to ways - 1."""
+    classes = torch.arange(ways, device=labels.device)
+    missing = ~(labels[..., None] == classes).any(dim=1)
+    if missing.any():
+        raise ValueError(
+            f"class {int(missing.nonzero()[0, 1])} has no support example: labels must "
+            "be 0 to N - 1, each at least once"
+        )
 
 
 def check_labels(name: str, labels: Tensor, ways: int | None = None) -> None:

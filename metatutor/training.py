@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from tqdm import trange
 
+from .engine import Engine, processes, resolve
 from .evaluation import Metric, meta_evaluate
 from .learners.base import Learner
 from .learners.checks import check_positive
@@ -36,6 +37,7 @@ def meta_train(
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 1000,
     resume: bool = False,
+    engine: Engine | str | None = None,
     progress: bool = True,
 ) -> History:
     """Meta-trains ``learner`` in place: sample tasks, meta-loss, outer step, repeat.
@@ -65,9 +67,19 @@ def meta_train(
         checkpoint: file to keep the run in; none if None.
         checkpoint_every: iterations between checkpoints (one is written at the end).
         resume: go on from ``checkpoint`` if that file exists.
+        engine: an `Engine` of this learner, or the name of its strategy: "compiled",
+            say, which pays from ten thousand iterations on. If None, the learner's
+            ``meta_loss`` is computed as it stands, by vmap or in the loop.
         progress: show a progress bar.
 
+    Where ``torch.distributed`` was initialised (``torchrun``), all processes call it
+    alike: each computes its share of the tasks of every meta-batch, the parameters are
+    the same in all of them, and the same as one process would have, up to rounding
+    (unless tasks draw random numbers, as dropout does). The first process validates
+    and writes the checkpoint, from which any number of processes can resume.
+
     Raises:
+        ProcessLostError: another process died; it names the last good checkpoint.
         MetaLossError: the meta-loss or a parameter became NaN or infinite; it names
             the iteration and the last good checkpoint.
         FileExistsError: ``checkpoint`` exists and ``resume`` was not asked for.
@@ -91,14 +103,24 @@ def meta_train(
             raise ValueError("patience counts validations: give validate_on too")
     if resume and checkpoint is None:
         raise ValueError("resume needs the checkpoint to resume from")
-    found = checkpoint is not None and Path(checkpoint).exists()
+    if engine is None and processes.size() > 1:
+        device = next(learner.parameters()).device
+        engine = resolve(learner.strategy, learner.model, device)
+    if isinstance(engine, str):
+        engine = Engine(learner, engine)
+    if engine is not None and engine.learner is not learner:
+        raise ValueError("engine belongs to another learner: mt.Engine(learner)")
+    found = processes.from_first(
+        lambda: checkpoint is not None and Path(checkpoint).exists()
+    )
     if found and not resume:
         raise FileExistsError(
             f"{checkpoint} exists: pass resume=True to go on from it, "
             "or name another file"
         )
 
-    run = Run(learner, optimizer(learner.parameters(), lr=lr), seed, checkpoint)
+    processes.same_everywhere(learner)
+    run = Run(learner, optimizer(learner.parameters(), lr=lr), seed, checkpoint, engine)
     run.settings = {  # what must not change between the parts of one run
         **run_settings(learner),
         "optimizer": type(run.optimizer).__name__,
@@ -123,6 +145,7 @@ def meta_train(
     # dropout draws from the global generator: it is seeded here, and left as it was
     with torch.random.fork_rng():
         torch.manual_seed(seed)
+        run.differ_in_chance(0)
         if found:
             run.load(iterations)
         elif checkpoint is not None:
@@ -135,7 +158,7 @@ def meta_train(
             initial=run.history.iterations,
             total=iterations,
             desc="meta-train",
-            **({} if progress else {"disable": True}),
+            **({} if progress and processes.rank() == 0 else {"disable": True}),
         )
         for _ in bar:
             if run.history.stopped_early:
@@ -146,7 +169,7 @@ def meta_train(
             done = run.history.iterations
             last = done == iterations
             if validate_on is not None and (last or done % validate_every == 0):
-                result = validate()
+                result = processes.from_first(validate)
                 run.validated(result, higher_is_better)
                 run.history.stopped_early = (
                     patience is not None and run.waiting >= patience

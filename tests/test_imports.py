@@ -23,7 +23,7 @@ LAYERS = [
     {"learners"},
     {"evaluation", "run"},
     {"training", "pretraining"},
-    {"exercises", "experiments"},
+    {"exercises", "experiments", "benchmark"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

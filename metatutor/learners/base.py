@@ -132,6 +132,16 @@ class Learner(nn.Module, ABC):
         return predictor
 
     @property
+    def stochastic(self) -> bool:
+        """Whether `task_loss` draws random numbers: by dropout, or by the method."""
+        return any(
+            isinstance(layer, nn.modules.dropout._DropoutNd)
+            and layer.training
+            and layer.p > 0
+            for layer in self.model.modules()
+        )
+
+    @property
     def transductive(self) -> bool:
         """Whether one query's prediction depends on the others predicted with it.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, normalize
 
-from ..tasks import TaskBatch
+from ..tasks import TaskBatch, ways_of
 from .base import Learner, Loss
 from .checks import check_positive, check_steps
 from .inner_loop import Parameters, gradient_descent
@@ -94,7 +94,7 @@ class LinearProbe(Learner):
     ) -> Parameters:
         """The classifier's ``weight``, ``(ways, features)``, and ``bias``."""
         features = normalize(self.model(support_x), dim=-1)
-        ways = int(support_y.max()) + 1
+        ways = ways_of(support_y)
         start = {
             "weight": features.new_zeros(ways, features.shape[1]),
             "bias": features.new_zeros(ways),

@@ -53,11 +53,14 @@ class MAMLPlusPlus(MAML):
         # in units of inner_lr: an outer step of 0.003 should not change a rate of
         # 0.02 by a seventh
         self.relative_rates = nn.Parameter(torch.ones(tensors, inner_steps))
-        self._progress = 0.0
+        # a tensor, so that a compiled meta-loss need not be compiled anew as it changes
+        self.register_buffer("_progress", torch.zeros(()), persistent=False)
+        self._last_alone = False
 
     def at_iteration(self, iteration: int) -> None:
         """Sets how far the weights of the steps have moved to the last."""
-        self._progress = min(1.0, iteration / self.anneal_over)
+        self._progress.fill_(min(1.0, iteration / self.anneal_over))
+        self._last_alone = iteration >= self.anneal_over
 
     def rates(self, steps: int) -> list[Rate]:
         """The learned rates of each step, by weight tensor."""
@@ -69,10 +72,10 @@ class MAMLPlusPlus(MAML):
             for step in range(steps)
         ]
 
-    def step_weights(self) -> list[float]:
-        """How much the query loss after each inner step counts; their sum is 1."""
+    def step_weights(self) -> Tensor:
+        """How much the query loss after each inner step counts: ``(K,)``, sum 1."""
         each = (1 - self._progress) / self.inner_steps
-        return [each] * (self.inner_steps - 1) + [each + self._progress]
+        return torch.stack([each] * (self.inner_steps - 1) + [each + self._progress])
 
     def task_loss(
         self,
@@ -83,7 +86,7 @@ class MAMLPlusPlus(MAML):
         steps: int | None = None,
     ) -> Tensor:
         """Σ_j w_j ℓ^Q(φ_j), a scalar; with ``steps`` given, ℓ^Q after so many."""
-        if steps is not None:
+        if steps is not None or self._last_alone:
             return super().task_loss(support_x, support_y, query_x, query_y, steps)
         path = descent(
             self.loss_on(support_x, support_y),
@@ -95,5 +98,4 @@ class MAMLPlusPlus(MAML):
         return sum(
             weight * query_loss(phi)
             for weight, phi in zip(self.step_weights(), path, strict=True)
-            if weight > 0
         )

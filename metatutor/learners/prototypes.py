@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy
 
-from ..tasks import is_label
+from ..tasks import is_label, ways_of
 from .base import Learner, Loss
 
 
@@ -29,8 +29,7 @@ class PrototypicalNetwork(Learner):
 
     def __init__(self, backbone: nn.Module, loss: Loss = cross_entropy) -> None:
         super().__init__(backbone, loss)
-        # one task is a batch of images already, and its number of classes is data,
-        # which vmap cannot look at
+        # one task is a batch of images already: little to gain from many at once
         self.strategy = "loop"
 
     def fit(
@@ -62,14 +61,8 @@ def memberships(labels: Tensor, dtype: torch.dtype) -> Tensor:
             f"labels are {labels.dtype} of shape {tuple(labels.shape)}: one whole "
             "number for each example, (examples,), is needed"
         )
-    members = one_hot(labels.long())
-    empty = (members.sum(0) == 0).nonzero()
-    if len(empty):
-        raise ValueError(
-            f"class {int(empty[0])} has no support example: labels must be 0 to N - 1, "
-            "each at least once"
-        )
-    return members.to(dtype)
+    classes = torch.arange(ways_of(labels), device=labels.device)
+    return (labels[:, None] == classes).to(dtype)
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:

@@ -79,6 +79,10 @@ class Reptile(MAML):
         moved = {name: theta[name].detach() - phi[name] for name in theta}
         return with_gradient(self.loss(self.predict(phi, x), y), theta, moved)
 
+    @property
+    def stochastic(self) -> bool:
+        return self.inner_batch is not None or super().stochastic
+
     def minibatch(self, examples: int, device: torch.device) -> Tensor | slice:
         """Which examples an inner step is taken on."""
         if self.inner_batch is None or self.inner_batch >= examples:

@@ -1,4 +1,4 @@
-"""How many tasks are computed at once.
+"""One function of one task, applied to many.
 
 A learner is written for one task; `map_tasks` turns it into many. Two ways give
 the same numbers up to rounding:
@@ -23,7 +23,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .tasks import TaskBatch
+from ..tasks import TaskBatch, counted_ways
 
 STRATEGIES = ("auto", "vmap", "loop")
 # wrong second derivatives under vmap; GroupNorm and RMSNorm are right
@@ -90,4 +90,5 @@ def map_tasks(
         return torch.stack([function(*task) for task in batch])
     # each task draws its own dropout masks, as it does in the loop
     mapped = torch.func.vmap(function, randomness="different", chunk_size=chunk)
-    return mapped(*batch.tensors)
+    with counted_ways(batch):
+        return mapped(*batch.tensors)
