@@ -125,7 +125,10 @@ def compiled(
         # a step as one call into C++, the quickest to compile too
         **({"cpp_wrapper": True} if on_cpu else {}),
     }
-    function = torch.compile(traced, dynamic=False, options=options)
+    try:
+        function = torch.compile(traced, dynamic=False, options=options)
+    except Exception as error:
+        raise NotCompilable(f"torch.compile: {first_line(error)}") from error
     function.uses = uses
     return function
 
@@ -180,12 +183,12 @@ def state_of(learner: Learner) -> dict[str, Tensor]:
     return {f"learner.{name}": tensor for name, tensor in named}
 
 
-def settings(learner: Learner) -> tuple[Any, ...]:
+def settings(learner: Learner, state: dict[str, Tensor]) -> tuple[Any, ...]:
     """What a graph holds for, beside shapes."""
     plain = (bool, int, float, str, type(None))
     values = [(k, v) for k, v in vars(learner).items() if isinstance(v, plain)]
     modes = [module.training for module in learner.modules()]
-    wanted = [parameter.requires_grad for parameter in learner.parameters()]
+    wanted = [tensor.requires_grad for tensor in state.values()]
     return (*values, *modes, *wanted, id(getattr(learner, "loss", None)))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -138,7 +140,7 @@ class Engine:
         parameters = trained(self.learner)
         if not parameters:
             raise ValueError("the learner has no parameter that wants a gradient")
-        batch = batch.to(device_of(self.learner))
+        batch = batch.to(parameters[0].device)
         if size() == 1:
             found = self.in_parts(batch)
         else:
@@ -155,10 +157,16 @@ class Engine:
         ends = [len(batch) * i // count for i in range(count + 1)]
         if count == 1:
             return self.compute(batch)
-        pieces = [part(batch, *ends[i : i + 2]) for i in range(count)]
-        return weighted_sum(
-            (len(piece) / len(batch), self.compute(piece)) for piece in pieces
-        )
+        return weighted_sum(self.pieces(batch, ends))
+
+    def pieces(
+        self, batch: TaskBatch, ends: list[int]
+    ) -> Iterator[tuple[float, MetaGradient]]:
+        """The parts of a batch: their shares of it, and their meta-gradients."""
+        for start, stop in pairwise(ends):
+            yield (stop - start) / len(batch), self.compute(part(batch, start, stop))
+            if self.memory is not None:
+                allocations.give_back()
 
     def compute(self, batch: TaskBatch) -> MetaGradient:
         """The meta-gradient of tasks that are computed at once."""

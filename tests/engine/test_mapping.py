@@ -24,46 +24,6 @@ def regression():
     return model, mt.mse, mt.data.Sinusoid(shots=4, queries=6).sample(5)
 
 
-def classification():
-    images = torch.randn(6, 5, 1, 4, 4)
-    episodes = mt.Episodes(images, ways=3, shots=2, queries=3)
-    return convolutional(), mt.cross_entropy, episodes.sample(5)
-
-
-METHODS = {
-    "MAML": lambda model, loss: mt.MAML(model, loss, 0.2, 3),
-    "FOMAML": lambda model, loss: mt.MAML(model, loss, 0.2, 3, first_order=True),
-    "ERM": mt.JointPretraining,
-    "ANIL": lambda model, loss: mt.ANIL(model, loss, 0.2, 3),
-    "Meta-SGD": lambda model, loss: mt.MetaSGD(model, loss, 0.2, 2),
-    "MAML++": lambda model, loss: mt.MAMLPlusPlus(model, loss, 0.2, 3),
-    "Reptile": lambda model, loss: mt.Reptile(model, loss, 0.2, 3),
-    "implicit MAML": lambda model, loss: mt.ImplicitMAML(
-        model, loss, 2.0, max_steps=12, exact=False, cg_steps=5
-    ),
-    "MinibatchProx": lambda model, loss: mt.MinibatchProx(
-        model, loss, 2.0, max_steps=12, exact=False
-    ),
-}
-
-
-@pytest.mark.parametrize("problem", [regression, classification])
-@pytest.mark.parametrize("method", METHODS)
-def test_vmap_and_loop_agree(float64, method, problem):
-    """In the meta-loss and in every entry of the meta-gradient."""
-    model, loss, batch = problem()
-    learner = METHODS[method](model, loss)
-    found = {}
-    for strategy in ("vmap", "loop"):
-        learner.strategy = strategy
-        value = learner.meta_loss(batch)
-        slopes = torch.autograd.grad(value, list(learner.parameters()))
-        found[strategy] = value.detach(), torch.cat([s.flatten() for s in slopes])
-    for ours, reference in zip(found["vmap"], found["loop"], strict=True):
-        torch.testing.assert_close(ours, reference, rtol=1e-10, atol=1e-12)
-    assert found["loop"][1].norm() > 1e-3
-
-
 @pytest.mark.parametrize(
     "layer",
     [
