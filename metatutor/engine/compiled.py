@@ -82,7 +82,7 @@ class Compiled:
         key = (
             ways,
             torch.get_num_threads(),
-            *settings(self.learner),
+            *settings(self.learner, state),
             *map(kind, tensors),
         )
         graph = self.graphs.get(key)
@@ -97,16 +97,14 @@ class Compiled:
             try:
                 loss, *slopes = graph(list(state.values()), tensors)
             except Exception as error:
-                if fresh:  # it is compiled at its first call
-                    raise NotCompilable(
-                        f"torch.compile: {first_line(error)}"
-                    ) from error
-                raise
+                if not fresh:
+                    raise
+                # the first call compiles
+                raise NotCompilable(f"torch.compile: {first_line(error)}") from error
         self.graphs[key] = graph
         found = iter(slopes)
-        return MetaGradient(
-            loss, [next(found) if used else None for used in graph.uses]
-        )
+        slopes = [next(found) if used else None for used in graph.uses]
+        return MetaGradient(loss, slopes)
 
 
 def compiled(
