@@ -23,7 +23,8 @@ LAYERS = [
     {"learners"},
     {"evaluation", "run"},
     {"training", "pretraining"},
-    {"exercises", "experiments", "benchmark"},
+    {"exercises", "experiments"},
+    {"benchmark"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

@@ -1,0 +1,1 @@
+"""How fast meta-gradients are, beside other libraries': ``-m metatutor.benchmark``."""
