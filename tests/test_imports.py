@@ -21,7 +21,7 @@ LAYERS = [
     {"data", "models"},
     {"engine", "pretrained"},
     {"learners"},
-    {"evaluation", "run"},
+    {"evaluation", "run", "hypergradient"},
     {"training", "pretraining"},
     {"exercises", "experiments"},
     {"benchmark"},

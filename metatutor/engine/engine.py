@@ -21,7 +21,7 @@ from .gradient import (
     trained,
     weighted_sum,
 )
-from .mapping import choose, normalising_layers
+from .mapping import normalising_layers, resolve
 from .processes import averaged, share, size
 from .workers import Workers, part
 
@@ -89,14 +89,13 @@ class Engine:
         self.quiet = strategy == "auto"
         self.count = torch.get_num_threads() if workers is None else workers
         at_least_one("workers", self.count)
-        # how a compiled computation, or one that cannot be compiled, maps its tasks
-        asked = learner.strategy
-        self.mapping = (
-            choose(learner.model, device_of(learner)) if asked == "auto" else asked
-        )
+        # how the learner maps its tasks, within what is compiled too
+        suits = resolve(learner.strategy, learner.model, device_of(learner))
         self.strategy, self.reason = strategy, "it was asked for"
         if strategy == "auto":
-            self.strategy, self.reason = self.pick()
+            self.strategy, self.reason = self.pick(suits)
+        one_by_one = {"vmap": "vmap", "loop": "loop", "workers": "loop"}
+        self.mapping = one_by_one.get(self.strategy, suits)
         if self.strategy == "vmap" and (layers := normalising_layers(learner.model)):
             raise ValueError(
                 f"second derivatives of layer {layers[0]!r} are wrong under vmap: use "
@@ -107,9 +106,9 @@ class Engine:
         self.side_by_side = self.count  # workers that memory allows
         self.fitting: dict[tuple[torch.Size, ...], int] = {}
 
-    def pick(self) -> tuple[str, str]:
-        """What "auto" stands for, and why."""
-        if self.mapping == "loop":
+    def pick(self, suits: str) -> tuple[str, str]:
+        """What "auto" stands for, and why, if "vmap" or "loop" suits the learner."""
+        if suits == "loop":
             if device_of(self.learner).type != "cpu":
                 return "loop", "its tasks cannot be computed together"
             if self.learner.stochastic:
@@ -193,12 +192,11 @@ class Engine:
 
     def at_once(self, batch: TaskBatch) -> int:
         """How many of these tasks to compute at once."""
-        if self.strategy == "loop" or (
-            self.strategy == "compiled" and self.mapping == "loop"
-        ):
+        most = len(batch)
+        if self.strategy == "loop":
             most = 1
-        else:
-            most = AT_ONCE if self.strategy == "compiled" else len(batch)
+        elif self.strategy == "compiled" and self.mapping == "vmap":
+            most = AT_ONCE
         if self.memory is None:
             return min(most, len(batch))
         kind = tuple(tensor.shape[1:] for tensor in batch.tensors)

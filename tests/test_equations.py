@@ -1,0 +1,431 @@
+"""Each equation of the book that states an identity, checked in double precision.
+
+`book/data/equations.yml` names the test of every such equation, and which labelled
+equations define things instead. The tests of this file say which equations they check;
+the last ones walk the list both ways.
+"""
+
+import ast
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch import nn
+
+import metatutor as mt
+from metatutor.learners.conjugate_gradient import conjugate_gradient
+from metatutor.learners.prototypes import class_means, squared_distances
+from metatutor.learners.r2d2 import ridge
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def checks(*labels):
+    """Marks a test as the check of these equations."""
+
+    def mark(test):
+        test.equations = labels
+        return test
+
+    return mark
+
+
+@pytest.fixture(autouse=True)
+def in_double_precision(float64):
+    """Identities hold to rounding only if that is small."""
+
+
+class Point(nn.Module):
+    """A model that is its parameters: the "outputs" are θ, whatever the inputs."""
+
+    def __init__(self, theta):
+        super().__init__()
+        self.theta = nn.Parameter(torch.as_tensor(theta).clone())
+
+    def forward(self, x):
+        return self.theta.expand(len(x), -1)
+
+
+def quadratic(outputs, targets):
+    """½ (φ − w)ᵀ A (φ − w): a row of the targets holds w and A."""
+    size = outputs.shape[1]
+    w, a = targets[0, :size], targets[0, size:].view(size, size)
+    gap = outputs[0] - w
+    return 0.5 * gap @ a @ gap
+
+
+def bowl(size, seed=0):
+    """A positive definite matrix with eigenvalues below 3, and a point."""
+    generator = torch.Generator().manual_seed(seed)
+    root = torch.randn(size, size, generator=generator)
+    a = root @ root.T
+    a = 2.5 * a / torch.linalg.eigvalsh(a).max() + 0.1 * torch.eye(size)
+    return a, torch.randn(size, generator=generator)
+
+
+def task(a, w, query=None):
+    """A batch of one task with that quadratic as support loss, and as query loss."""
+    a_query, w_query = (a, w) if query is None else query
+
+    def targets(matrix, point):
+        return torch.cat([point, matrix.flatten()])[None, None]
+
+    x = torch.zeros(1, 1, 1)
+    return mt.TaskBatch(x, targets(a, w), x, targets(a_query, w_query))
+
+
+def adapted(learner, batch, **options):
+    """φ of the only task of a batch."""
+    predict = learner.adapt(batch.support_x[0], batch.support_y[0], **options)
+    return predict(torch.zeros(1, 1))[0]
+
+
+def meta_gradient(learner, batch):
+    learner.zero_grad()
+    learner.meta_loss(batch).backward()
+    return learner.model.theta.grad.clone()
+
+
+def close(found, expected, digits=10):
+    torch.testing.assert_close(
+        torch.as_tensor(found),
+        torch.as_tensor(expected),
+        rtol=10.0**-digits,
+        atol=1e-12,
+    )
+
+
+# --- 01, 02, 03 ---------------------------------------------------------------------
+
+
+@checks("eq-background-average")
+def test_the_average_of_all_waves():
+    """−(2/π) E[A] cos x, by a fine grid over phases: the source's own waves."""
+    source = mt.data.Sinusoid()
+    low, high = source.amplitude
+    phases = (torch.arange(200_000) + 0.5) * math.pi / 200_000
+    x = torch.linspace(-5, 5, 11)
+    mean = (low + high) / 2 * torch.sin(x[:, None] - phases).mean(1)
+    close(mean, -2 / math.pi * (low + high) / 2 * x.cos(), 8)
+    assert 2 / math.pi * (low + high) / 2 == pytest.approx(1.62, abs=0.005)
+
+
+@checks("eq-concepts-ceiling")
+@pytest.mark.parametrize(("classes", "ways"), [(20, 5), (3, 2), (6, 4)])
+def test_the_share_of_different_classes(classes, ways):
+    """Every sequence of N draws from C, or a large sample of them, counted."""
+    draws = torch.cartesian_prod(*[torch.arange(classes)] * min(ways, 4))
+    ways = draws.shape[1]
+    different = torch.tensor([len(set(row)) for row in draws[:200_000].tolist()])
+    formula = classes / ways * (1 - (1 - 1 / classes) ** ways)
+    if len(draws) <= 200_000:
+        close(different.double().mean() / ways, formula)
+
+
+@checks("eq-workflow-ridge")
+def test_ridge_regression_solves_its_normal_equations():
+    x, y, penalty = torch.randn(7, 5), torch.randn(7, 2), torch.tensor(0.3)
+    expected = torch.linalg.solve(x.T @ x + penalty * torch.eye(5), x.T @ y)
+    close(ridge(x, y, penalty), expected)
+    gradient = torch.func.grad(
+        lambda w: (x @ w - y).square().sum() + penalty * w.square().sum()
+    )
+    close(gradient(ridge(x, y, penalty)), torch.zeros(5, 2))
+
+
+@checks("eq-workflow-optimism")
+def test_the_best_of_several_means_is_too_high():
+    """Exactly: over all outcomes of three coins with different chances."""
+    chances = torch.tensor([0.5, 0.45, 0.3])
+    outcomes = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 3)
+    weights = (outcomes * chances + (1 - outcomes) * (1 - chances)).prod(1)
+    close(weights.sum(), 1.0)
+    assert (weights * outcomes.amax(1)).sum() > chances.max() + 0.1
+
+
+# --- 04 -----------------------------------------------------------------------------
+
+
+@checks("eq-maml-jacobian", "eq-maml-gradient")
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_the_meta_gradient_is_a_product_of_jacobians(steps):
+    """On a network: Hessians at φ_0, …, φ_{K−1} by autograd, one after the other."""
+    model = mt.models.mlp(1, 1, hidden=(4,), activation=nn.Tanh)
+    learner, rate = mt.MAML(model, mt.mse, 0.2, steps), 0.2
+    batch = mt.data.Sinusoid(4).sample(1)
+    sx, sy, qx, qy = (tensor[0] for tensor in batch.tensors)
+    names = [name for name, _ in model.named_parameters()]
+    sizes = [p.numel() for p in model.parameters()]
+    shapes = [p.shape for p in model.parameters()]
+
+    def loss(vector, x, y):
+        parts = [
+            part.view(s) for part, s in zip(vector.split(sizes), shapes, strict=True)
+        ]
+        named = dict(zip(names, parts, strict=True))
+        return mt.mse(torch.func.functional_call(model, named, (x,)), y)
+
+    theta = nn.utils.parameters_to_vector(model.parameters()).detach()
+
+    def descend(vector):
+        for _ in range(steps):
+            vector = vector - rate * torch.func.grad(loss)(vector, sx, sy)
+        return vector
+
+    jacobian, phi, identity = torch.eye(len(theta)), theta, torch.eye(len(theta))
+    product = identity
+    for _ in range(steps):
+        hessian = torch.func.hessian(loss)(phi, sx, sy)
+        jacobian = (identity - rate * hessian) @ jacobian
+        product = product @ (identity - rate * hessian)
+        phi = phi - rate * torch.func.grad(loss)(phi, sx, sy)
+    close(jacobian, torch.func.jacrev(descend)(theta), 8)
+    slope = torch.func.grad(loss)(phi, qx, qy)
+    learner.meta_loss(batch).backward()
+    ours = torch.cat([p.grad.flatten() for p in model.parameters()])
+    close(ours, jacobian.T @ slope, 8)
+    close(ours, product @ slope, 8)
+
+
+@checks("eq-maml-quadratic")
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_maml_and_its_first_order_on_a_quadratic(steps):
+    a, w, theta, rate = 2.0, -1.5, 0.7, 0.3
+    batch = task(torch.tensor([[a]]), torch.tensor([w]))
+    for first_order, power in ((False, 2 * steps), (True, steps)):
+        learner = mt.MAML(Point([theta]), quadratic, rate, steps, first_order)
+        found = meta_gradient(learner, batch)
+        close(found, torch.tensor([a * (1 - rate * a) ** power * (theta - w)]))
+
+
+# --- 05 -----------------------------------------------------------------------------
+
+
+@checks("eq-metric-mean")
+def test_distances_to_a_point_split_at_the_mean():
+    features, mu = torch.randn(6, 4), torch.randn(4)
+    centre = class_means(features, torch.zeros(6, dtype=torch.long))
+    spread = squared_distances(features, centre).sum()
+    expected = spread + 6 * squared_distances(mu[None], centre).item()
+    close(squared_distances(features, mu[None]).sum(), expected)
+
+
+@checks("eq-metric-linear")
+def test_prototypes_are_a_linear_classifier():
+    learner = mt.PrototypicalNetwork(nn.Linear(3, 4))
+    support, queries = torch.randn(6, 3), torch.randn(5, 3)
+    labels = torch.tensor([0, 1, 2, 0, 1, 2])
+    outputs = learner.adapt(support, labels)(queries)
+    with torch.no_grad():
+        features = learner.model(queries)
+        means = class_means(learner.model(support), labels)
+    linear = 2 * features @ means.T - means.square().sum(1)
+    close(outputs, linear - features.square().sum(1, keepdim=True))
+
+
+@checks("eq-metric-cosine")
+def test_cosine_similarity_is_a_distance_on_the_sphere():
+    """Through matching networks: their votes are a softmax of either."""
+    learner = mt.MatchingNetwork(nn.Linear(3, 4), scale=7.0)
+    support, queries = torch.randn(3, 3), torch.randn(5, 3)
+    outputs = learner.adapt(support, torch.arange(3))(queries)
+    with torch.no_grad():
+        u = nn.functional.normalize(learner.model(queries), dim=-1)
+        v = nn.functional.normalize(learner.model(support), dim=-1)
+    by_distance = 7 - 3.5 * squared_distances(u, v)
+    close(by_distance, 7 * u @ v.T)
+    close(outputs, by_distance.log_softmax(-1))
+
+
+# --- 08 -----------------------------------------------------------------------------
+
+
+@checks("eq-proximal-quadratic", "eq-proximal-stationary")
+def test_the_proximal_point_of_a_quadratic():
+    (a, w), theta, strength = bowl(3), torch.randn(3), 1.7
+    learner = mt.ImplicitMAML(Point(theta), quadratic, strength)
+    phi = adapted(learner, task(a, w))
+    system = a + strength * torch.eye(3)
+    close(phi, torch.linalg.solve(system, a @ w + strength * theta), 9)
+    assert (a @ (phi - w) + strength * (phi - theta)).abs().max() < 1e-9
+
+
+@checks("eq-proximal-jacobian", "eq-proximal-implicit")
+def test_the_implicit_gradient():
+    """The Jacobian by differences of the adapted weights, then the meta-gradient."""
+    (a, w), (a_query, w_query) = bowl(3), bowl(3, seed=1)
+    theta, strength = torch.randn(3), 1.7
+    batch = task(a, w, (a_query, w_query))
+
+    def phi(start):
+        return adapted(mt.ImplicitMAML(Point(start), quadratic, strength), batch)
+
+    expected = torch.linalg.inv(torch.eye(3) + a / strength)
+    columns = [(phi(theta + h) - phi(theta - h)) / 2e-3 for h in 1e-3 * torch.eye(3)]
+    torch.testing.assert_close(torch.stack(columns, 1), expected, rtol=1e-6, atol=1e-7)
+    learner = mt.ImplicitMAML(Point(theta), quadratic, strength)
+    slope = a_query @ (phi(theta) - w_query)
+    close(meta_gradient(learner, batch), expected @ slope, 8)
+    solved = conjugate_gradient(
+        lambda v: v + a @ v / strength, slope, max_steps=3, tolerance=1e-12
+    )
+    close(solved.point, expected @ slope, 8)  # exact after as many steps as dimensions
+
+
+@checks("eq-proximal-envelope-gradient")
+def test_the_gradient_of_the_envelope():
+    """By differences of the envelope itself, and from the learner."""
+    (a, w), theta, strength = bowl(3), torch.randn(3), 1.7
+    batch = task(a, w)
+
+    def phi(start):
+        return adapted(mt.MinibatchProx(Point(start), quadratic, strength), batch)
+
+    def envelope(start):
+        point = phi(start)
+        gap = point - w
+        return 0.5 * gap @ a @ gap + strength / 2 * (point - start).square().sum()
+
+    found = meta_gradient(mt.MinibatchProx(Point(theta), quadratic, strength), batch)
+    close(found, strength * (theta - phi(theta)), 8)
+    differences = torch.stack(
+        [
+            (envelope(theta + h) - envelope(theta - h)) / 2e-4
+            for h in 1e-4 * torch.eye(3)
+        ]
+    )
+    torch.testing.assert_close(found, differences, rtol=1e-6, atol=1e-7)
+
+
+@checks("eq-proximal-shrink")
+@pytest.mark.parametrize("a", [0.3, 2.0])
+def test_what_is_left_of_the_distance(a):
+    theta, w, rate, steps, strength = 0.7, -1.5, 0.2, 4, 1.5
+    batch = task(torch.tensor([[a]]), torch.tensor([w]))
+    descended = adapted(mt.MAML(Point([theta]), quadratic, rate, steps), batch)
+    pulled = adapted(mt.ImplicitMAML(Point([theta]), quadratic, strength), batch)
+    close((descended - w) / (theta - w), torch.tensor([(1 - rate * a) ** steps]))
+    close((pulled - w) / (theta - w), torch.tensor([strength / (a + strength)]), 8)
+
+
+@checks("eq-proximal-lands")
+def test_where_each_method_lands():
+    """At the weighted mean of the optima, the meta-gradients cancel."""
+    rate, steps, strength = 0.1, 2, 1.5
+    tasks = [(1.0, -1.0), (6.0, 2.0)]
+    methods = {
+        lambda m: mt.JointPretraining(m, quadratic): lambda a: a,
+        lambda m: mt.MAML(m, quadratic, rate, steps): (
+            lambda a: a * (1 - rate * a) ** (2 * steps)
+        ),
+        lambda m: mt.MAML(m, quadratic, rate, steps, True): (
+            lambda a: a * (1 - rate * a) ** steps
+        ),
+        lambda m: mt.Reptile(m, quadratic, rate, steps): (
+            lambda a: 1 - (1 - rate * a) ** steps
+        ),
+        lambda m: mt.ImplicitMAML(m, quadratic, strength): (
+            lambda a: a * strength**2 / (a + strength) ** 2
+        ),
+        lambda m: mt.MinibatchProx(m, quadratic, strength): (
+            lambda a: a * strength / (a + strength)
+        ),
+    }
+    for make, weight in methods.items():
+        total = sum(weight(a) for a, _ in tasks)
+        lands = sum(weight(a) * w for a, w in tasks) / total
+        at, off = (
+            sum(
+                meta_gradient(make(Point([place])), single(a, w)).item()
+                for a, w in tasks
+            )
+            for place in (lands, lands + 0.1)
+        )
+        assert abs(at) < 1e-8 < abs(off)
+
+
+def single(a, w):
+    """A task of one number, with the same support and query loss."""
+    return task(torch.tensor([[a]]), torch.tensor([w]))
+
+
+@checks("eq-proximal-nonconvex")
+def test_a_convex_task_can_have_a_hilly_meta_objective():
+    """ℓ = x⁴/4 and one step of rate 1."""
+
+    def quartic(outputs, targets):
+        return outputs[0, 0] ** 4 / 4
+
+    def objective(theta):
+        learner = mt.MAML(Point([theta]), quartic, 1.0, 1)
+        return learner.meta_loss(single(1.0, 0.0)).item()
+
+    for theta in (0.0, 0.3, 0.5, 1.0, 1.2):
+        close(objective(theta), (theta - theta**3) ** 4 / 4)
+    assert objective(0.0) == objective(1.0) == 0 < objective(0.5)
+
+
+# --- the list, both ways ------------------------------------------------------------
+
+LISTED = yaml.safe_load((ROOT / "book/data/equations.yml").read_text("utf8"))
+LABEL = re.compile(r"\$\$\s*\((eq-[a-z0-9-]+)\)")
+
+
+def labels_in_the_book():
+    """Where each labelled equation of the book stands."""
+    found = {}
+    for file in [*(ROOT / "chapters").glob("*.ipynb"), *(ROOT / "book").glob("*.md")]:
+        text = file.read_text("utf8")
+        if file.suffix == ".ipynb":
+            cells = json.loads(text)["cells"]
+            text = "\n".join(
+                "".join(cell["source"]) for cell in cells if cell["cell_type"] != "code"
+            )
+        for label in LABEL.findall(text):
+            found.setdefault(label, set()).add(file.name)
+    return found
+
+
+def test_every_labelled_equation_is_an_identity_with_a_test_or_a_definition():
+    listed = [*LISTED["identities"], *LISTED["definitions"]]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == set(labels_in_the_book())
+
+
+@pytest.mark.parametrize("label", LISTED["identities"])
+def test_the_test_of_an_identity_exists_and_says_so(label):
+    """In its decorator; nothing of what it imports is needed to see that."""
+    file, _, name = LISTED["identities"][label].partition("::")
+    tree = ast.parse((ROOT / file).read_text("utf8"))
+    (test,) = (
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name == name
+    )
+    assert label in equations_of(test)
+
+
+def test_no_test_checks_an_equation_that_is_gone():
+    tree = ast.parse(Path(__file__).read_text("utf8"))
+    checked = {
+        label: f"tests/test_equations.py::{node.name}"
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        for label in equations_of(node)
+    }
+    assert checked == LISTED["identities"]
+
+
+def equations_of(test):
+    """The labels in a test's `checks` decorator."""
+    return [
+        argument.value
+        for decorator in test.decorator_list
+        if isinstance(decorator, ast.Call)
+        and getattr(decorator.func, "id", None) == "checks"
+        for argument in decorator.args
+    ]
