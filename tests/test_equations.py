@@ -372,6 +372,11 @@ def test_a_convex_task_can_have_a_hilly_meta_objective():
 # --- the list, both ways ------------------------------------------------------------
 
 LISTED = yaml.safe_load((ROOT / "book/data/equations.yml").read_text("utf8"))
+IDENTITIES = {
+    label: test
+    for tests in LISTED["identities"].values()
+    for label, test in tests.items()
+}
 LABEL = re.compile(r"\$\$\s*\((eq-[a-z0-9-]+)\)")
 
 
@@ -390,16 +395,23 @@ def labels_in_the_book():
     return found
 
 
+@pytest.mark.parametrize("chapter", LISTED["identities"])
+def test_an_identity_is_listed_under_its_chapter(chapter):
+    book = labels_in_the_book()
+    for label in LISTED["identities"][chapter]:
+        assert f"{chapter}.ipynb" in book[label]
+
+
 def test_every_labelled_equation_is_an_identity_with_a_test_or_a_definition():
-    listed = [*LISTED["identities"], *LISTED["definitions"]]
+    listed = [*IDENTITIES, *LISTED["definitions"]]
     assert len(listed) == len(set(listed))
     assert set(listed) == set(labels_in_the_book())
 
 
-@pytest.mark.parametrize("label", LISTED["identities"])
+@pytest.mark.parametrize("label", IDENTITIES)
 def test_the_test_of_an_identity_exists_and_says_so(label):
     """In its decorator; nothing of what it imports is needed to see that."""
-    file, _, name = LISTED["identities"][label].partition("::")
+    file, _, name = IDENTITIES[label].partition("::")
     tree = ast.parse((ROOT / file).read_text("utf8"))
     (test,) = (
         node
@@ -417,7 +429,7 @@ def test_no_test_checks_an_equation_that_is_gone():
         if isinstance(node, ast.FunctionDef)
         for label in equations_of(node)
     }
-    assert checked == LISTED["identities"]
+    assert checked == IDENTITIES
 
 
 def equations_of(test):

@@ -1,7 +1,7 @@
 """Generated parts of pages: the generators are pure functions from data to text."""
 
 import pytest
-from metabook.pages import api, errata, fill, glossary, results, source_map
+from metabook.pages import api, equations, errata, fill, glossary, results, source_map
 from metabook.pages.data import Chapter
 from sphinx.errors import ExtensionError
 
@@ -63,6 +63,17 @@ def test_the_source_map_links_errata_and_chapters():
         "| S3.1 | few-shot | Metric (planned) |  |",
         r"| S3.3 | a \| b | {doc}`/chapters/04-maml` | {ref}`B16 <erratum-b16>` |",
     ]
+
+
+def test_each_identity_is_linked_and_names_its_test():
+    listed = {"04-maml": {"eq-a": "tests/x.py::test_a", "eq-b": "tests/x.py::test_b"}}
+    for lang in ("zh", "en"):
+        lines = equations.render(listed, CHAPTERS, lang).split("\n")
+        assert "tests/test_equations.py" in lines[0]
+        assert lines[2:] == [
+            "| {doc}`/chapters/04-maml` | {eq}`eq-a` | `test_a` |",
+            "| {doc}`/chapters/04-maml` | {eq}`eq-b` | `test_b` |",
+        ]
 
 
 ENTRY = {

@@ -303,6 +303,15 @@ def test_bad_settings_are_refused(options, message):
         mt.Engine(mt.MAML(dense(), mt.mse), **options)
 
 
+@pytest.mark.parametrize("strategy", ["loop", "vmap", "workers"])
+def test_a_class_without_an_example_is_refused_by_all(strategy):
+    batch = episodes()
+    batch.support_y[3][batch.support_y[3] == 1] = 0
+    learner = mt.PrototypicalNetwork(convolutional())
+    with pytest.raises(ValueError, match="class 1 has no support example"):
+        mt.Engine(learner, strategy)(batch)
+
+
 def test_vmap_is_refused_where_it_would_be_wrong():
     learner = mt.MAML(nn.Sequential(nn.LayerNorm(1), nn.Linear(1, 1)), mt.mse)
     with pytest.raises(ValueError, match=r"layer '0' are wrong under vmap"):
@@ -402,15 +411,23 @@ def test_compiled_follows_settings_weights_shapes_and_progress(float64, monkeypa
 
 
 @pytest.mark.skipif(not compiler_at_hand(), reason="needs a C++ compiler")
-def test_compiled_random_numbers_follow_the_seed():
-    model = nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.5), nn.Linear(8, 1))
-    engine = mt.Engine(mt.MAML(model, mt.mse, 0.1), "compiled")
-    batch, losses = waves(), []
-    for seed in (1, 1, 2):
+def test_compiled_random_numbers_follow_the_seed(float64):
+    class Noise(nn.Module):
+        def forward(self, x):
+            return x + torch.randn_like(x)
+
+    model = nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.5), Noise(), nn.Linear(8, 1))
+    learner, batch = mt.MAML(model, mt.mse, 0.1), waves()
+    engine, eager = mt.Engine(learner, "compiled"), mt.Engine(learner, "vmap")
+
+    def loss(engine, seed):
         torch.manual_seed(seed)
-        losses.append(engine(batch).item())
+        return engine(batch)
+
+    for seed in (1, 2):  # the very numbers that would be drawn without compiling
+        same(loss(engine, seed), loss(eager, seed))
     assert engine.strategy == "compiled"
-    assert losses[0] == losses[1] != losses[2]
+    assert loss(engine, 1) == loss(engine, 1) != loss(engine, 2)
 
 
 # --- memory -------------------------------------------------------------------------

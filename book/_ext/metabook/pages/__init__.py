@@ -10,9 +10,10 @@ from pathlib import Path
 
 from sphinx.errors import ExtensionError
 
-from . import api, errata, glossary, results, source_map
+from . import api, equations, errata, glossary, results, source_map
 from .data import (
     load_chapters,
+    load_equations,
     load_errata,
     load_glossary,
     load_results,
@@ -58,6 +59,11 @@ def _glossary_part(app) -> str:
     return glossary.render(entries, app.config.book_lang)
 
 
+def _equations_part(app) -> str:
+    identities = load_equations(_data(app) / "equations.yml")
+    return equations.render(identities, _chapters(app), app.config.book_lang)
+
+
 def _errata_part(app) -> str:
     return errata.render(_errata(app), _chapters(app), app.config.book_lang)
 
@@ -93,6 +99,7 @@ def _binder(app) -> str:
 GENERATORS = {
     "api": _api_part,
     "binder": _binder,
+    "equations": _equations_part,
     "errata": _errata_part,
     "glossary": _glossary_part,
     "repository": _repository,

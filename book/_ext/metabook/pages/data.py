@@ -178,6 +178,18 @@ def load_glossary(path: Path) -> list[dict]:
     )
 
 
+def load_equations(path: Path) -> dict[str, dict[str, str]]:
+    """The identities of each chapter, with the test of each, as the file has them."""
+    listed = read_yaml(path)
+    unknown = set(listed) ^ {"identities", "definitions"}
+    if unknown:
+        raise ExtensionError(
+            f"{path}: identities and definitions are needed, and nothing else: "
+            f"{sorted(unknown)}"
+        )
+    return listed["identities"]
+
+
 def load_errata(path: Path, chapters: dict[str, Chapter]) -> list[dict]:
     """The errata in the order of the file."""
     return check_rows(
