@@ -15,7 +15,7 @@ TEST := $(VENV)/test-ready
 DEV := $(VENV)/dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help book test run chapters lint ledger clean distclean
+.PHONY: help book test run chapters lint ledger benchmark clean distclean
 
 help: ## list the targets · 列出所有目标
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,9 @@ ledger: $(TEST) ## repeat the long runs of the ledger · 重做实验记录里�
 	$(PY) -m metatutor.experiments --ledger book/results.json sinusoid
 	$(PY) -m metatutor.experiments --ledger book/results.json omniglot_challenge baseline
 	$(PY) -m metatutor.experiments --ledger book/results.json omniglot_challenge
+
+benchmark: $(TEST) ## time meta-gradients, a quarter of an hour · 测量元梯度的时间
+	$(PY) -m metatutor.benchmark --json book/benchmark.json
 
 clean: ## remove the site and caches · 删除网站和缓存
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -369,6 +369,170 @@ def test_a_convex_task_can_have_a_hilly_meta_objective():
     assert objective(0.0) == objective(1.0) == 0 < objective(0.5)
 
 
+# --- 11 -----------------------------------------------------------------------------
+
+
+class Guess(nn.Module):
+    """A linear model of one weight."""
+
+    def __init__(self, theta):
+        super().__init__()
+        self.theta = nn.Parameter(torch.tensor([float(theta)]))
+
+    def forward(self, x):
+        return x @ self.theta
+
+
+def half_squares(outputs, targets):
+    return (outputs - targets).square().mean() / 2
+
+
+def guesses(a, z, shots):
+    """Tasks a/2 (φ − z)² as regressions: x = √a, y = √a z; z is (tasks, examples)."""
+    x = a.sqrt()[:, None].expand_as(z)
+    x, y = x[..., None], x * z
+    return mt.TaskBatch(x[:, :shots], y[:, :shots], x[:, shots:], y[:, shots:])
+
+
+KINDS = {"a": torch.tensor([0.5, 2.0]), "mu": torch.tensor([-1.0, 2.0])}
+SPREAD, NOISE, SHOTS = 0.5, 0.8, 3
+
+
+def all_tasks():
+    """Every task there is when coins ±1 stand for Gaussian noise, also the query's."""
+    coin = torch.tensor([-1.0, 1.0])
+    rows = torch.cartesian_prod(torch.tensor([0.0, 1.0]), *[coin] * (1 + SHOTS))
+    kind = rows[:, 0].long()
+    a, c = KINDS["a"].double()[kind], KINDS["mu"].double()[kind] + SPREAD * rows[:, 1]
+    error = torch.cat([rows[:, 2:], coin.expand(len(rows), 2)], 1)
+    return guesses(a, c[:, None] + NOISE * error, SHOTS)
+
+
+def on_support(batch):
+    sx, sy, _, _ = batch.tensors
+    return mt.TaskBatch(sx, sy, sx, sy)
+
+
+@checks(
+    "eq-formulation-quadratic",
+    "eq-formulation-closed-steps",
+    "eq-formulation-closed-penalty",
+)
+def test_adaptation_on_one_number():
+    a, z, theta, rate, steps, strength = 1.7, torch.randn(1, 6), 0.4, 0.2, 3, 1.5
+    batch = guesses(torch.tensor([a]), z, 4)
+    seen = z[0, :4]
+    phi = torch.tensor(0.9)
+    split = a / 2 * ((phi - seen.mean()) ** 2 + seen.var(correction=0))
+    still = mt.MAML(Guess(phi), half_squares, rate, 0)
+    close(still.meta_loss(on_support(batch)).detach(), split)
+    one = torch.ones(1, 1)
+    for learner, share, digits in (
+        (mt.MAML(Guess(theta), half_squares, rate, steps), (1 - rate * a) ** steps, 10),
+        (
+            mt.ImplicitMAML(Guess(theta), half_squares, strength),
+            strength / (a + strength),
+            8,
+        ),
+    ):
+        found = learner.adapt(batch.support_x[0], batch.support_y[0])(one)
+        close(found, (seen.mean() + share * (theta - seen.mean()))[None], digits)
+
+
+@checks("eq-formulation-three-terms", "eq-formulation-optimum", "eq-formulation-leak")
+@pytest.mark.parametrize("theta", [-0.7, 0.5, 2.0])
+def test_the_meta_loss_of_all_tasks_there_are(theta):
+    rate, steps, (a, mu) = 0.3, 2, (k.double() for k in KINDS.values())
+    learner, batch = mt.MAML(Guess(theta), half_squares, rate, steps), all_tasks()
+    left = (1 - rate * a) ** steps
+    start = left**2 * ((theta - mu) ** 2 + SPREAD**2)
+    support = (1 - left) ** 2 * NOISE**2 / SHOTS
+    close(
+        learner.meta_loss(batch).detach(), (a / 2 * (start + support + NOISE**2)).mean()
+    )
+    leak = left**2 * ((theta - mu) ** 2 + SPREAD**2 + NOISE**2 / SHOTS)
+    leak = leak + (1 - 1 / SHOTS) * NOISE**2
+    close(learner.meta_loss(on_support(batch)).detach(), (a / 2 * leak).mean())
+    weight = a * left**2
+    best = mt.MAML(Guess((weight * mu).sum() / weight.sum()), half_squares, rate, steps)
+    assert (
+        meta_gradient(best, batch).abs() < 1e-12 < meta_gradient(learner, batch).abs()
+    )
+
+
+@checks("eq-formulation-interval")
+@pytest.mark.parametrize("n", [30, 100])
+def test_the_interval_by_hand(n):
+    scores = torch.randn(n)
+    mean = scores.sum() / n
+    s = ((scores - mean).square().sum() / (n - 1)).sqrt()
+    result = mt.Result(scores)
+    assert result.mean == pytest.approx(mean.item())
+    assert result.ci95 == pytest.approx((1.96 * s / n**0.5).item(), rel=1e-4)
+
+
+@checks("eq-formulation-erm")
+def test_without_steps_it_is_empirical_risk_minimisation():
+    model, batch = mt.models.mlp(1, 1, hidden=(4,)), mt.data.Sinusoid(3).sample(5)
+    _, _, qx, qy = batch.tensors
+    found = []
+    for learner, tasks in (
+        (mt.MAML(model, mt.mse, 0.1, 0), batch),
+        (mt.JointPretraining(model, mt.mse), mt.TaskBatch(qx, qy, qx, qy)),
+    ):
+        model.zero_grad()
+        learner.meta_loss(tasks).backward()
+        found.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
+    close(found[0], found[1])
+
+
+@checks("eq-formulation-play")
+def test_the_meta_loss_of_quiet_tasks():
+    a, c = torch.tensor([0.5, 1.0, 2.0]), torch.tensor([-2.0, 0.5, 2.5])
+    theta, rate, steps = 0.3, 0.4, 3
+    batch = guesses(a, c[:, None].expand(3, 2), 1)
+    learner = mt.MAML(Guess(theta), half_squares, rate, steps)
+    gap = (1 - rate * a) ** (2 * steps) * (theta - c) ** 2
+    close(learner.meta_loss(batch).detach(), (a / 2 * gap).mean())
+
+
+@checks("eq-formulation-variance")
+def test_more_examples_leave_the_variance_between_tasks():
+    """Exactly: q = 2 independent coins for queries, all their outcomes, all tasks."""
+    rate, steps, theta = 0.3, 2, 0.5
+    batch, coin = all_tasks(), torch.tensor([-1.0, 1.0])
+    learner = mt.MAML(Guess(theta), half_squares, rate, steps)
+    root = batch.support_x[:, :1, 0]
+    c = (batch.query_y / root).mean(1)  # its two coins cancel
+    losses = []
+    for sx, sy, r, centre in zip(
+        batch.support_x, batch.support_y, root[:, 0], c, strict=True
+    ):
+        phi = learner.adapt(sx, sy)(torch.ones(1, 1))
+        losses.append(r**2 / 2 * (phi - centre - NOISE * coin) ** 2)
+    losses = torch.stack(losses)  # (tasks, outcomes of one query example)
+    pairs = (losses[:, :, None] + losses[:, None, :]) / 2  # of two
+    between = losses.mean(1).var(correction=0)
+    within = losses.var(1, correction=0).mean()
+    close(pairs.var(correction=0), between + within / 2)
+
+
+@checks("eq-formulation-quartic")
+@pytest.mark.parametrize("rate", [0.5, 1.0])
+def test_three_minima_of_one_convex_task(rate):
+    def quartic(outputs, targets):
+        return outputs[0, 0] ** 4 / 4
+
+    def objective(theta):
+        learner = mt.MAML(Point([theta]), quartic, rate, 1)
+        return learner.meta_loss(single(1.0, 0.0)).item()
+
+    for theta in (0.0, 0.3, 1.2):
+        close(objective(theta), (theta - rate * theta**3) ** 4 / 4)
+    for minimum in (0.0, rate**-0.5, -(rate**-0.5)):
+        assert objective(minimum) < 1e-30 < objective(0.5)
+
+
 # --- the list, both ways ------------------------------------------------------------
 
 LISTED = yaml.safe_load((ROOT / "book/data/equations.yml").read_text("utf8"))
