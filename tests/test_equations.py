@@ -6,6 +6,7 @@ the last ones walk the list both ways.
 """
 
 import ast
+import itertools
 import json
 import math
 import re
@@ -15,9 +16,12 @@ import pytest
 import torch
 import yaml
 from torch import nn
+from torch.nn.functional import softplus
 
 import metatutor as mt
+from metatutor.hypergradient import hypergradient, neumann
 from metatutor.learners.conjugate_gradient import conjugate_gradient
+from metatutor.learners.inner_loop import gradient_descent
 from metatutor.learners.prototypes import class_means, squared_distances
 from metatutor.learners.r2d2 import ridge
 
@@ -531,6 +535,332 @@ def test_three_minima_of_one_convex_task(rate):
         close(objective(theta), (theta - rate * theta**3) ** 4 / 4)
     for minimum in (0.0, rate**-0.5, -(rate**-0.5)):
         assert objective(minimum) < 1e-30 < objective(0.5)
+
+
+# --- 12 -----------------------------------------------------------------------------
+
+
+class Linear(nn.Module):
+    """z = xᵀw."""
+
+    def __init__(self, start):
+        super().__init__()
+        self.theta = nn.Parameter(start.clone())
+
+    def forward(self, x):
+        return x @ self.theta
+
+
+def logistic(z, y):
+    """log(1 + e^z) − y z, the mean."""
+    return (softplus(z) - y * z).mean()
+
+
+def classification(n=8, seed=0):
+    """Points with a constant 1, and labels 0 or 1 as numbers."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.cat([torch.randn(n, 2, generator=generator), torch.ones(n, 1)], 1)
+    return x, (torch.rand(n, generator=generator) < 0.5).double()
+
+
+def regression(seed=0, n=6, size=3):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(n, size, generator=generator)
+    return x, torch.randn(n, generator=generator)
+
+
+def normal_equations(x, y):
+    """A = XᵀX/n and b = Xᵀy/n."""
+    return x.T @ x / len(x), x.T @ y / len(x)
+
+
+@checks("eq-derivation-bce", "eq-derivation-bce-gradient", "eq-derivation-bce-hessian")
+def test_cross_entropy_its_gradient_and_its_hessian():
+    """The gradient as the way of one MAML step, the Hessian in its meta-gradient."""
+    (x, y), w, rate = classification(), torch.randn(3), 0.3
+    p = torch.sigmoid(x @ w)
+    close(logistic(x @ w, y), nn.functional.binary_cross_entropy(p, y))
+    gradient = x.T @ (p - y) / len(y)
+    hessian = x.T @ ((p * (1 - p))[:, None] * x) / len(y)
+    learner = mt.MAML(Linear(w), logistic, rate, 1)
+    moved = learner.fit(x, y)["theta"].detach()
+    close((w - moved) / rate, gradient, 9)
+    query_x, query_y = classification(seed=1)
+    p_query = torch.sigmoid(query_x @ moved)
+    last = query_x.T @ (p_query - query_y) / len(query_y)
+    batch = mt.TaskBatch(x[None], y[None], query_x[None], query_y[None])
+    close(meta_gradient(learner, batch), last - rate * hessian @ last, 9)
+
+
+@checks(
+    "eq-derivation-chain",
+    "eq-derivation-step",
+    "eq-derivation-product",
+    "eq-derivation-meta-gradient",
+    "eq-derivation-backward",
+    "eq-derivation-hvp",
+)
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_the_four_lines_of_the_derivation(steps):
+    """On classification, whose Hessians differ from step to step."""
+    (sx, sy), (qx, qy) = classification(), classification(seed=1)
+    theta, rate, identity = torch.randn(3), 2.0, torch.eye(3)
+
+    def support(phi):
+        return logistic(sx @ phi, sy)
+
+    def path(start, count):
+        return gradient_descent(
+            lambda phi: support(phi["w"]), {"w": start}, [rate] * count
+        )["w"]
+
+    jacobians = [
+        torch.func.jacrev(lambda t, j=j: path(t, j))(theta) for j in range(steps + 1)
+    ]
+    points = [path(theta, j) for j in range(steps + 1)]
+    hessians = [torch.func.hessian(support)(point) for point in points]
+    last = torch.func.grad(lambda phi: logistic(qx @ phi, qy))(points[-1])
+    batch = mt.TaskBatch(sx[None], sy[None], qx[None], qy[None])
+    ours = meta_gradient(mt.MAML(Linear(theta), logistic, rate, steps), batch)
+    close(ours, jacobians[-1].T @ last, 9)
+    product, forward = identity, identity
+    for j in range(steps):
+        factor = identity - rate * hessians[j]
+        close(jacobians[j + 1], factor @ jacobians[j], 9)
+        forward, product = factor @ forward, product @ factor
+    close(jacobians[-1], forward, 9)
+    close(ours, product @ last, 9)
+    v = last
+    for j in reversed(range(steps)):
+        scalar = torch.func.grad(lambda phi, v=v: torch.func.grad(support)(phi) @ v)(
+            points[j]
+        )
+        close(scalar, hessians[j] @ v, 9)
+        v = v - rate * scalar
+    close(ours, v, 9)
+
+
+def three_minibatches():
+    """Hessians, gradients at θ, and θ of three least-squares minibatches."""
+    pairs = [normal_equations(*regression(seed)) for seed in range(3)]
+    theta = torch.ones(3)
+    return [a for a, _ in pairs], [a @ theta - b for a, b in pairs], theta
+
+
+def walk(order, rate):
+    """The gradients met on one way through the minibatches, and MAML's, at its end.
+
+    By the package's own inner loop, with another loss in each step.
+    """
+    data = [regression(seed) for seed in range(3)]
+    losses = [lambda phi, x=x, y=y: half_squares(x @ phi, y) for x, y in data]
+    met = []
+
+    def along(theta):
+        phi = {"w": theta}
+        for i in order[:-1]:
+            met.append(torch.func.grad(losses[i])(phi["w"]))
+            phi = gradient_descent(lambda p, i=i: losses[i](p["w"]), phi, [rate])
+        met.append(torch.func.grad(losses[order[-1]])(phi["w"]))
+        return losses[order[-1]](phi["w"])
+
+    maml = torch.autograd.functional.jacobian(along, torch.ones(3))
+    return maml, [slope.detach() for slope in met[: len(order)]]
+
+
+@checks("eq-derivation-taylor", "eq-derivation-expansion", "eq-derivation-coefficients")
+def test_the_expansions_leave_a_remainder_of_second_order():
+    """Halving α divides what is left by four, for each order and for their mean."""
+    hessians, start, _ = three_minibatches()
+    orders = list(itertools.permutations(range(3)))
+    mean = sum(start) / 3
+    pairs = list(itertools.permutations(range(3), 2))
+    inner = sum(hessians[i] @ start[j] for i, j in pairs) / len(pairs)
+
+    def remainders(rate):
+        single, whole = [], []
+        for order in orders:
+            maml, met = walk(order, rate)
+            g = [start[i] for i in order]
+            h = [hessians[i] for i in order]
+            taylor = [g[i] - rate * h[i] @ sum(g[:i], 0 * g[0]) for i in range(3)]
+            first, last = taylor[2], rate * (h[0] + h[1]) @ g[2]
+            single += [a - b for a, b in zip(met, taylor, strict=True)]
+            single += [maml - (first - last), sum(met) - sum(taylor)]
+            whole.append(torch.stack([maml, met[2], sum(met)]))
+        claimed = [
+            mean - 4 * rate * inner,
+            mean - 2 * rate * inner,
+            3 * mean - 3 * rate * inner,
+        ]
+        average = sum(whole) / len(whole) - torch.stack(claimed)
+        return torch.stack([*single, *average]).norm(dim=1)
+
+    coarse, fine = remainders(2e-4), remainders(1e-4)
+    there = coarse > 1e-12  # the first gradients of a path have no remainder
+    assert there.sum() > 20
+    close(coarse[there] / fine[there], torch.full_like(coarse[there], 4.0), 2)
+
+
+@checks("eq-derivation-two-batches", "eq-derivation-inner-product")
+def test_two_minibatches_exactly():
+    (a, g), rate = three_minibatches()[:2], 0.1
+    (x1, y1), (x2, y2) = regression(0), regression(1)
+    batch = mt.TaskBatch(x1[None], y1[None], x2[None], y2[None])
+    first = g[1] - rate * a[1] @ g[0]
+    whole = first - rate * a[0] @ g[1] + rate**2 * a[0] @ a[1] @ g[0]
+    for first_order, expected in ((True, first), (False, whole)):
+        learner = mt.MAML(Linear(torch.ones(3)), half_squares, rate, 1, first_order)
+        close(meta_gradient(learner, batch), expected)
+
+    def product(theta):
+        slopes = [
+            torch.func.grad(lambda t, x=x, y=y: half_squares(x @ t, y))(theta)
+            for x, y in ((x1, y1), (x2, y2))
+        ]
+        return slopes[0] @ slopes[1]
+
+    close(a[0] @ g[1] + a[1] @ g[0], torch.func.grad(product)(torch.ones(3)))
+
+
+@checks(
+    "eq-derivation-linear-path",
+    "eq-derivation-linear-gradient",
+    "eq-derivation-linear-optimum",
+    "eq-derivation-contraction",
+)
+def test_linear_regression_in_closed_form():
+    rate, steps, tasks = 0.1, 3, 5
+    support = [regression(seed) for seed in range(tasks)]
+    query = [regression(seed + 50) for seed in range(tasks)]
+    columns = [
+        torch.stack(column)
+        for pairs in (support, query)
+        for column in zip(*pairs, strict=True)
+    ]
+    batch, theta = mt.TaskBatch(*columns), torch.randn(3)
+    learner = mt.MAML(Linear(theta), half_squares, rate, steps)
+    left, right, gradient = torch.zeros(3, 3), torch.zeros(3), torch.zeros(3)
+    for (sx, sy), (qx, qy) in zip(support, query, strict=True):
+        (a, b), (a_query, b_query) = normal_equations(sx, sy), normal_equations(qx, qy)
+        p = torch.eye(3) - rate * a
+        power = torch.linalg.matrix_power(p, steps)
+        c = rate * sum(torch.linalg.matrix_power(p, j) @ b for j in range(steps))
+        phi = learner.fit(sx, sy)["theta"].detach()
+        close(phi, power @ theta + c)
+        w = torch.linalg.solve(a, b)
+        close(phi - w, power @ (theta - w), 9)
+        gradient += power @ (a_query @ phi - b_query) / tasks
+        left += power @ a_query @ power
+        right += power @ (b_query - a_query @ c)
+    close(meta_gradient(learner, batch), gradient)
+    best = torch.linalg.solve(left, right)
+    at_best = mt.MAML(Linear(best), half_squares, rate, steps)
+    assert meta_gradient(at_best, batch).norm() < 1e-10
+
+
+@checks("eq-derivation-implicit", "eq-derivation-strength")
+def test_the_implicit_gradient_and_that_of_the_strength():
+    (sx, sy), (qx, qy) = classification(), classification(seed=1)
+    theta, strength, identity = torch.randn(3), 0.4, torch.eye(3)
+    batch = mt.TaskBatch(sx[None], sy[None], qx[None], qy[None])
+
+    def learner(value):
+        return mt.ImplicitMAML(Linear(theta), logistic, value)
+
+    phi = learner(strength).fit(sx, sy).point
+    hessian = torch.func.hessian(lambda w: logistic(sx @ w, sy))(phi)
+    slope = torch.func.grad(lambda w: logistic(qx @ w, qy))(phi)
+    expected = torch.linalg.solve(identity + hessian / strength, slope)
+    close(meta_gradient(learner(strength), batch), expected, 7)
+    up, down = (learner(strength + h).meta_loss(batch).item() for h in (1e-4, -1e-4))
+    system = hessian + strength * identity
+    by_strength = -slope @ torch.linalg.solve(system, phi - theta)
+    assert (up - down) / 2e-4 == pytest.approx(by_strength.item(), rel=1e-5)
+
+
+@checks("eq-derivation-hypergradient", "eq-derivation-neumann", "eq-derivation-ridge")
+def test_the_hypergradient_of_ridge_regression():
+    (x, y), (qx, qy), eta = regression(), regression(1), torch.tensor(-0.5)
+    (a, b), (a_query, b_query) = normal_equations(x, y), normal_equations(qx, qy)
+    system = a + eta.exp() * torch.eye(3)
+    w = torch.linalg.solve(system, b)
+    slope = a_query @ w - b_query
+
+    def train(w, eta):
+        return half_squares(x @ w, y) + 0.5 * eta.exp() * w.square().sum()
+
+    def validation(w, eta):
+        return half_squares(qx @ w, qy)
+
+    expected = -eta.exp() * slope @ torch.linalg.solve(system, w)
+    for options in ({}, {"solver": "neumann", "rate": 0.2, "steps": 500}):
+        close(hypergradient(train, validation, w, eta, **options), expected, 6)
+    series = neumann(lambda v: system @ v, slope, rate=0.2, steps=2000)
+    close(series.point, torch.linalg.solve(system, slope), 8)
+
+
+@checks("eq-derivation-precision")
+@pytest.mark.parametrize("steps", [1, 4])
+def test_early_stopping_is_a_prior(steps):
+    (x, y), theta, identity = regression(), torch.randn(3), torch.eye(3)
+    a, b = normal_equations(x, y)
+    rate = 0.5 / torch.linalg.eigvalsh(a)[-1].item()
+    power = torch.linalg.matrix_power(identity - rate * a, steps)
+    precision = a @ power @ torch.linalg.inv(identity - power)
+    assert torch.linalg.eigvalsh(precision).min() > 0
+    found = mt.MAML(Linear(theta), half_squares, rate, steps).fit(x, y)["theta"]
+    expected = torch.linalg.solve(a + precision, b + precision @ theta)
+    close(found.detach(), expected, 8)
+
+
+@checks("eq-derivation-posterior")
+def test_the_posterior_mean_is_the_proximal_point():
+    (x, y), theta, noise, spread = regression(), torch.randn(3), 0.3, 0.8
+    learner = mt.ImplicitMAML(Linear(theta), half_squares, noise / (len(y) * spread))
+    posterior = torch.linalg.solve(
+        x.T @ x / noise + torch.eye(3) / spread, x.T @ y / noise + theta / spread
+    )
+    close(learner.fit(x, y).point, posterior, 7)
+
+
+@checks("eq-derivation-opposite")
+def test_first_order_points_the_wrong_way_between_the_optima():
+    """Two tasks whose rates are all safe: signs differ there, and only there."""
+    rate, steps = 0.1, 2
+    tasks = [(1.0, -1.0), (6.0, 2.0)]
+    lands = {}
+    for first_order, power in ((False, 2 * steps), (True, steps)):
+        weights = [a * (1 - rate * a) ** power for a, _ in tasks]
+        pulls = [o * w for o, (_, w) in zip(weights, tasks, strict=True)]
+        lands[first_order] = sum(pulls) / sum(weights)
+    for theta in torch.linspace(-1.5, 2, 29).tolist():
+        slopes = {
+            first_order: sum(
+                meta_gradient(
+                    mt.MAML(Point([theta]), quadratic, rate, steps, first_order),
+                    single(a, w),
+                ).item()
+                for a, w in tasks
+            )
+            for first_order in (False, True)
+        }
+        between = (theta - lands[False]) * (theta - lands[True]) < 0
+        assert (slopes[False] * slopes[True] < 0) == between
+
+
+@checks("eq-derivation-rate")
+def test_the_largest_rate():
+    (x, y), theta = regression(), torch.randn(3)
+    a, b = normal_equations(x, y)
+    limit = 2 / torch.linalg.eigvalsh(a)[-1].item()
+    w = torch.linalg.solve(a, b)
+    left = {}
+    for share in (0.98, 1.02):
+        learner = mt.MAML(Linear(theta), half_squares, share * limit, 2000)
+        end = learner.fit(x, y)["theta"].detach()
+        left[share] = ((end - w).norm() / (theta - w).norm()).item()
+    assert left[0.98] < 1e-6 < 1e6 < left[1.02]
 
 
 # --- the list, both ways ------------------------------------------------------------

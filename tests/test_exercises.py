@@ -4,6 +4,7 @@ import html
 import math
 import random
 import re
+from functools import partial
 from html.parser import HTMLParser
 
 import pytest
@@ -19,7 +20,10 @@ from metatutor.exercises import (
     ch05,
     ch08,
     ch10,
+    ch11,
+    ch12,
     ch13,
+    ch23,
 )
 
 CHAPTERS = {
@@ -30,7 +34,10 @@ CHAPTERS = {
     "ch05": ch05,
     "ch08": ch08,
     "ch10": ch10,
+    "ch11": ch11,
+    "ch12": ch12,
     "ch13": ch13,
+    "ch23": ch23,
 }
 EXERCISES = [
     (chapter, name)
@@ -134,6 +141,34 @@ def chosen_rate(validation, test, *, pick=torch.argmin):
 
 def paired_interval(a, b):
     return half_width(a - b)
+
+
+def objective_of_any(theta, tasks, g, loss, *, pooled=False):
+    """A right answer to "any-learner", or one that forgets the tasks."""
+    losses = [loss(g(theta, support), query) for support, query in tasks]
+    if pooled:
+        return torch.cat(losses).mean()
+    return torch.stack([each.mean() for each in losses]).mean()
+
+
+def on_other_sets(adapt_on, judge_on):
+    """The same, with 0 for the support set and 1 for the query set."""
+    return lambda theta, tasks, g, loss: objective_of_any(
+        theta, [(task[adapt_on], task[judge_on]) for task in tasks], g, loss
+    )
+
+
+def penalty_for_steps(a, alpha, steps):
+    left = (1 - alpha * a) ** steps
+    return torch.tensor(a * left / (1 - left))
+
+
+def best_rate(shots, spread, noise):
+    return torch.tensor(spread**2 / (spread**2 + noise**2 / shots))
+
+
+def standard_error(between, within, n, q):
+    return torch.tensor(math.sqrt((between + within / q) / n))
 
 
 def proximal(theta, a, w, strength):
@@ -266,6 +301,59 @@ def tasks_needed(scores, h, *, z=1.96, power=2, whole=torch.ceil, wide=1.0):
     return whole((wide * z * scores.std() / h) ** power)
 
 
+def chunked(slope, tasks, most, *, weigh=lambda chunk, tasks, most: chunk / tasks):
+    chunks = tasks.split(most)
+    return sum(weigh(len(some), len(tasks), most) * slope(some) for some in chunks)
+
+
+def best_processes(
+    tasks, each, serial, exchange, *, cut=False, alone=False, last=False, of=None
+):
+    """The best number of processes and its speed-up, or what a slip makes of them."""
+
+    def time(p):
+        mine = tasks / p if cut else math.ceil(tasks / p)
+        return serial + each * mine + exchange * (p if alone else p - 1)
+
+    order = range(tasks, 0, -1) if last else range(1, tasks + 1)
+    p = min(order, key=time)
+    return p, (of(p, time) if of else time(1) / time(p))
+
+
+def bce_slope(w, x, y, *, link=torch.sigmoid, weigh=1.0):
+    return x.T @ (weigh * (link(x @ w) - y)) / len(y)
+
+
+def two_steps(theta, inner, outer, alpha, *, at=(0, 1), end=2):
+    """(I − αH)(I − αH) ∇outer, the Hessians and the slope taken along the path."""
+    path = [theta]
+    for _ in range(2):
+        path.append(adapted(path[-1], inner, alpha))
+    v = grad(outer)(path[end])
+    for j in reversed(at):
+        v = v - alpha * torch.func.jacrev(grad(inner))(path[j]) @ v
+    return v
+
+
+def wrong_way(theta, a, w, alpha, steps):
+    left = (1 - alpha * a) ** steps
+    full = (a * left**2 * (theta - w)).mean()
+    return (a * left * (theta - w)).mean() * full < 0
+
+
+def strength_gradient(
+    theta, a_s, b_s, a_q, b_q, strength, *, of="query", inverse=torch.linalg.inv
+):
+    matrix = a_s + strength * torch.eye(len(theta)).to(theta)
+    phi = torch.linalg.solve(matrix, b_s + strength * theta)
+    slope = a_q @ phi - b_q if of == "query" else a_s @ phi - b_s
+    return -slope @ inverse(matrix) @ (phi - theta)
+
+
+def largest(h):
+    return torch.linalg.eigvalsh(h)[-1]
+
+
 grad = torch.func.grad
 
 RIGHT = {
@@ -302,10 +390,23 @@ RIGHT = {
     "chosen-rate": chosen_rate,
     "paired-interval": paired_interval,
     "supported-claims": lambda: (True, False, False, False),
+    "any-learner": objective_of_any,
+    "penalty-for-steps": penalty_for_steps,
+    "best-rate": best_rate,
+    "standard-error": standard_error,
+    "surrogate-gradient": bce_slope,
+    "two-steps": two_steps,
+    "wrong-way": wrong_way,
+    "largest-rate": lambda h: 2 / largest(h),
+    "strength-gradient": strength_gradient,
     "task-index": objective,
     "linear-step": linear_step,
     "ten-tasks": t_interval,
     "transductive": is_transductive,
+    "passes": lambda steps: (3 * steps + 1, steps + 1),
+    "in-chunks": chunked,
+    "processes": best_processes,
+    "own-share": lambda slopes, tasks, processes: slopes.sum(0) / tasks,
 }
 
 SLIPS = [
@@ -430,6 +531,78 @@ SLIPS = [
     ("supported-claims", lambda: (True, True, False, False), "claim 2"),
     ("supported-claims", lambda: (False, False, True, False), "claims 1 and 3"),
     ("supported-claims", lambda: (True, False, False, True), "claim 4"),
+    ("any-learner", partial(objective_of_any, pooled=True), "within each task first"),
+    ("any-learner", lambda t, b, *r: objective_of_any(t, b, *r) * 3, "estimated by a"),
+    (
+        "any-learner",
+        lambda t, b, g, loss: objective_of_any(
+            t, b, g, lambda *each: loss(*each).sum()[None]
+        ),
+        "within a task, too",
+    ),
+    ("any-learner", on_other_sets(0, 0), "judges on the support set"),
+    ("any-learner", on_other_sets(1, 1), "reads the support set"),
+    (
+        "any-learner",
+        lambda t, b, g, loss: objective_of_any(t, b, lambda t, s: t, loss),
+        "without adaptation",
+    ),
+    ("penalty-for-steps", lambda a, r, k: a / ((1 - r * a) ** -k - 1) / a, "factor a"),
+    (
+        "penalty-for-steps",
+        lambda a, r, k: a * ((1 - r * a) ** -k - 1),
+        "upside down",
+    ),
+    ("penalty-for-steps", lambda a, r, k: penalty_for_steps(a, r, 1), "for one step"),
+    ("penalty-for-steps", lambda a, r, k: 1 / (r * k), "when αa is small"),
+    ("penalty-for-steps", lambda a, r, k: (1 - r * a) ** k, "the share r that is left"),
+    ("best-rate", lambda shots, spread, noise: 1.0, "minimises the support loss"),
+    ("best-rate", lambda k, s, n: best_rate(1, s, n), "not divided by k"),
+    ("best-rate", lambda k, s, n: 1 - best_rate(k, s, n), "swapped"),
+    ("best-rate", lambda k, s, n: s / (s + n / k), "square them"),
+    ("standard-error", lambda b, w, n, q: math.sqrt((b + w) / (n * q)), "independent"),
+    ("standard-error", lambda b, w, n, q: math.sqrt((b + w) / n), "divide within by q"),
+    ("standard-error", lambda *x: standard_error(*x) ** 2, "its square root"),
+    ("standard-error", lambda *x: 1.96 * standard_error(*x), "has no 1.96"),
+    ("standard-error", lambda b, w, n, q: math.sqrt(b + w / q), "one task's score"),
+    ("standard-error", lambda b, w, n, q: math.sqrt(b / n), "add their part"),
+    ("surrogate-gradient", lambda w, x, y: bce_slope(w, x, y, weigh=len(y)),
+     "divide the sum"),
+    ("surrogate-gradient", lambda w, x, y: -bce_slope(w, x, y), "not y − p̂"),
+    ("surrogate-gradient", lambda w, x, y: bce_slope(w, x, y, link=lambda z: z),
+     "σ is missing"),
+    ("surrogate-gradient",
+     lambda w, x, y: grad(lambda v: (torch.sigmoid(x @ v) - y).square().mean() / 2)(w),
+     "the two cancel"),
+    ("two-steps", partial(two_steps, at=()), "this is first-order"),
+    ("two-steps", partial(two_steps, at=(1, 0)), "order is reversed"),
+    ("two-steps", partial(two_steps, at=(0, 0)), "both Hessians are taken at θ"),
+    ("two-steps", partial(two_steps, at=(1,)), "only one factor"),
+    ("two-steps", partial(two_steps, at=(0,)), "only one factor"),
+    ("two-steps", partial(two_steps, at=(0,), end=1), "for one step"),
+    ("two-steps", partial(two_steps, end=0), "not at θ"),
+    ("wrong-way", lambda *a: ~wrong_way(*a), "are exchanged"),
+    ("wrong-way", lambda t, a, w, r, k: ((1 - r * a) ** k < 0).any(), "over tasks"),
+    ("wrong-way", lambda t, a, w, r, k: (r * a > 1).any(), "not enough"),
+    ("largest-rate", lambda h: 1 / largest(h), "arrives in one step"),
+    ("largest-rate", lambda h: -2 / largest(-h), "not the smallest"),
+    ("largest-rate", lambda h: 2 / h.trace(), "from below"),
+    ("largest-rate", lambda h: 2 / h.norm(), "from below"),
+    ("largest-rate", lambda h: 2 / h.max(), "unless the matrix is diagonal"),
+    ("strength-gradient", lambda *a: -strength_gradient(*a), "pulls φ back"),
+    ("strength-gradient",
+     lambda *a: strength_gradient(*a, inverse=lambda m: a[-1] * torch.linalg.inv(m)),
+     "not I + H/λ"),
+    ("strength-gradient",
+     lambda *a: strength_gradient(*a, inverse=lambda m: torch.eye(2).to(m)),
+     "the inverse is missing"),
+    ("strength-gradient",
+     lambda t, a, b, _, __, s: (
+         torch.linalg.solve(a + s * torch.eye(2).to(a), b + s * t) - t
+     ).square().sum() / 2,
+     "derivative of the penalty"),
+    ("strength-gradient", lambda *a: strength_gradient(*a, of="support"),
+     "of the query loss"),
     ("task-index", lambda tasks: objective(tasks, of=error_rate), "error rate"),
     ("task-index", first_only, "only the first task"),
     ("task-index", pooled, "more examples weigh more"),
@@ -451,6 +624,38 @@ SLIPS = [
     ("transductive", lambda predict, queries: False, "Shuffling does not show"),
     ("transductive", lambda predict, queries: True, "treats each query alone"),
     ("transductive", lambda *a: is_transductive(*a, same=torch.equal), "no leak"),
+    ("passes", lambda steps: (9 * steps + 3, 3 * steps + 3), "divide by 3"),
+    ("passes", lambda steps: (steps + 1, 3 * steps + 1), "wrong way round"),
+    ("passes", lambda steps: (3 * steps, steps), "query loss is missing"),
+    ("passes", lambda steps: (3 * steps + 1, 2 * steps + 1), "nothing else"),
+    ("passes", lambda steps: (steps + 1, steps + 1), "second order is missing"),
+    ("passes", lambda steps: (2 * steps + 1, steps + 1), "beside that of the step"),
+    ("passes", lambda steps: (3 * steps + 3, steps + 1), "not three"),
+    ("in-chunks", lambda slope, tasks, most: slope(tasks), "memory holds only 4"),
+    ("in-chunks",
+     lambda slope, tasks, most: chunked(slope, tasks, most) + slope(tasks[:0]),
+     "one chunk is empty"),
+    ("in-chunks", lambda *a: chunked(*a, weigh=lambda *n: 1 / 3), "chunks' means"),
+    ("in-chunks", lambda *a: chunked(*a, weigh=lambda *n: 1), "cannot simply be added"),
+    ("in-chunks", lambda slope, tasks, most: chunked(slope, tasks[:8], most),
+     "incomplete chunk is lost"),
+    ("in-chunks", lambda *a: chunked(*a, weigh=lambda chunk, tasks, most: most / tasks),
+     "as if it had 4"),
+    ("in-chunks", lambda *a: chunked(*a, weigh=lambda chunk, *rest: chunk),
+     "this is the sum"),
+    ("processes", lambda *a: best_processes(*a, last=True), "take the smallest"),
+    ("processes", lambda *a: best_processes(*a, cut=True), "cannot be cut"),
+    ("processes", lambda tasks, *rest: (tasks, tasks), "not the fastest"),
+    ("processes",
+     lambda *a: best_processes(*a, of=lambda p, time: time(p) / time(1)),
+     "upside down"),
+    ("processes", lambda *a: best_processes(*a, of=lambda p, time: p), "not p times"),
+    ("processes", lambda *a: best_processes(*a, alone=True), "nobody to exchange with"),
+    ("own-share", lambda s, tasks, p: s.mean(0) / p, "processes' means"),
+    ("own-share", lambda s, tasks, p: s.mean(0), "p times too large"),
+    ("own-share", lambda s, tasks, p: s.sum(0), "divide by tasks"),
+    ("own-share", lambda s, tasks, p: s.sum(0) / p, "not by that of processes"),
+    ("own-share", lambda s, tasks, p: s.mean(0) / tasks, "divides twice"),
 ]  # fmt: skip
 
 CHAPTER_OF = {name: chapter for chapter, name in EXERCISES}

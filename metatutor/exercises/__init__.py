@@ -4,7 +4,20 @@
 never raises: it returns a `Feedback` that says, in both languages, what it found.
 """
 
-from . import ch01, ch02, ch03, ch04, ch05, ch08, ch10, ch13
+from . import ch01, ch02, ch03, ch04, ch05, ch08, ch10, ch11, ch12, ch13, ch23
 from .feedback import Feedback
 
-__all__ = ["Feedback", "ch01", "ch02", "ch03", "ch04", "ch05", "ch08", "ch10", "ch13"]
+__all__ = [
+    "Feedback",
+    "ch01",
+    "ch02",
+    "ch03",
+    "ch04",
+    "ch05",
+    "ch08",
+    "ch10",
+    "ch11",
+    "ch12",
+    "ch13",
+    "ch23",
+]

@@ -7,7 +7,19 @@ import pytest
 import torch
 
 import metatutor as mt
-from metatutor.exercises import ch01, ch02, ch03, ch04, ch05, ch08, ch10, ch13
+from metatutor.exercises import (
+    ch01,
+    ch02,
+    ch03,
+    ch04,
+    ch05,
+    ch08,
+    ch10,
+    ch11,
+    ch12,
+    ch13,
+    ch23,
+)
 
 from .conftest import CHAPTERS, read, source
 
@@ -19,7 +31,10 @@ CHECKERS = {
     "ch05": ch05,
     "ch08": ch08,
     "ch10": ch10,
+    "ch11": ch11,
+    "ch12": ch12,
     "ch13": ch13,
+    "ch23": ch23,
 }
 
 
@@ -171,6 +186,22 @@ def implicit_without_strength(theta, inner, outer, nearest, strength):
     return torch.linalg.solve(matrix, grad(outer)(phi))
 
 
+def over_all_examples(theta, tasks, g, loss):
+    return torch.cat([loss(g(theta, s), q) for s, q in tasks]).mean()
+
+
+def for_one_step(a, alpha, steps):
+    return (1 - alpha * a) / alpha
+
+
+def without_shots(shots, spread, noise):
+    return spread**2 / (spread**2 + noise**2)
+
+
+def of_independent_examples(between, within, n, q):
+    return math.sqrt((between + within) / (n * q))
+
+
 def pooled(tasks):
     outputs, targets = map(torch.cat, zip(*tasks, strict=True))
     return torch.nn.functional.cross_entropy(outputs, targets)
@@ -184,6 +215,39 @@ def step_of_sum(weight, x, y, alpha):
 def by_shuffling(predict, queries):
     order = torch.arange(len(queries)).flip(0)
     return not torch.allclose(predict(queries)[order], predict(queries[order]))
+
+
+def mean_of_means(slope, tasks, most):
+    return torch.stack([slope(some) for some in tasks.split(most)]).mean(0)
+
+
+def with_cut_tasks(tasks, each, serial, exchange):
+    p = round((each * tasks / exchange) ** 0.5)
+    alone, shared = each * tasks, each * tasks / p + exchange * (p - 1)
+    return p, (serial + alone) / (serial + shared)
+
+
+def summed_gradient(w, x, y):
+    return x.T @ (torch.sigmoid(x @ w) - y)
+
+
+def two_first_order_steps(theta, inner, outer, alpha):
+    phi = theta - alpha * grad(inner)(theta)
+    return grad(outer)(phi - alpha * grad(inner)(phi))
+
+
+def any_task_wrong(theta, a, w, alpha, steps):
+    return ((1 - alpha * a) ** steps < 0).any()
+
+
+def rate_of_one_step(hessian):
+    return 1 / torch.linalg.eigvalsh(hessian).max()
+
+
+def pushed_from_the_start(theta, a_s, b_s, a_q, b_q, strength):
+    matrix = a_s + strength * torch.eye(len(theta)).to(theta)
+    phi = torch.linalg.solve(matrix, b_s + strength * theta)
+    return (a_q @ phi - b_q) @ torch.linalg.solve(matrix, phi - theta)
 
 
 MISTAKES = [
@@ -214,10 +278,23 @@ MISTAKES = [
     (ch10, "chosen-rate", picked_on_the_test, "在测试任务上挑", "on the test tasks"),
     (ch10, "paired-interval", of_two_sets, "先逐个相减", "subtract task by task"),
     (ch10, "supported-claims", overlapping, "尽管两个区间相交", "intervals overlap"),
+    (ch11, "any-learner", over_all_examples, "占了更大的份量", "each task first"),
+    (ch11, "penalty-for-steps", for_one_step, "K 次方", "the power K"),
+    (ch11, "best-rate", without_shots, "没有除以 k", "not divided by k"),
+    (ch11, "standard-error", of_independent_examples, "共有一个 φ", "independent"),
+    (ch12, "surrogate-gradient", summed_gradient, "还要除以", "divide the sum"),
+    (ch12, "two-steps", two_first_order_steps, "一阶近似", "first-order"),
+    (ch12, "wrong-way", any_task_wrong, "先对任务取平均", "mean over tasks first"),
+    (ch12, "largest-rate", rate_of_one_step, "一步到位", "arrives in one step"),
+    (ch12, "strength-gradient", pushed_from_the_start, "符号反了", "pulls φ back"),
     (ch13, "task-index", pooled, "占了更大的份量", "more examples weigh more"),
     (ch13, "linear-step", step_of_sum, "要除以样本数", "divide by their number"),
     (ch13, "ten-tasks", lambda s: 1.96 * s.std() / 10**0.5, "分位数", "dozens of"),
     (ch13, "transductive", by_shuffling, "打乱次序看不出来", "Shuffling does not"),
+    (ch23, "passes", lambda steps: (steps + 1, steps + 1), "二阶项", "second order"),
+    (ch23, "in-chunks", mean_of_means, "同等重要", "counts as much"),
+    (ch23, "processes", with_cut_tasks, "任务不能切开", "cannot be cut"),
+    (ch23, "own-share", lambda s, n, p: s.mean(0) / p, "平均的平均", "means: the"),
 ]
 
 
