@@ -16,6 +16,7 @@ import pytest
 import torch
 import yaml
 from torch import nn
+from torch.distributions import MultivariateNormal
 from torch.nn.functional import softplus
 
 import metatutor as mt
@@ -822,6 +823,53 @@ def test_the_posterior_mean_is_the_proximal_point():
         x.T @ x / noise + torch.eye(3) / spread, x.T @ y / noise + theta / spread
     )
     close(learner.fit(x, y).point, posterior, 7)
+
+
+@checks(
+    "eq-derivation-gaussian-evidence",
+    "eq-derivation-envelope-evidence",
+    "eq-derivation-gls",
+)
+def test_the_evidence_of_linear_regression_is_an_envelope():
+    """By Bayes' rule, then through MinibatchProx, and where its gradient vanishes."""
+    noise, spread, tasks, n = 0.3, 0.8, 4, 6
+    data = [regression(seed, n) for seed in range(tasks)]
+    strength, theta = noise / (n * spread), torch.randn(3)
+    half = n // 2
+    batch = mt.TaskBatch(
+        *(torch.stack([pair[i][:half] for pair in data]) for i in (0, 1)),
+        *(torch.stack([pair[i][half:] for pair in data]) for i in (0, 1)),
+    )
+
+    def covariance(x):
+        return noise * torch.eye(n) + spread * x @ x.T
+
+    def minus_log_evidence(theta):
+        return sum(
+            -MultivariateNormal(x @ theta, covariance(x)).log_prob(y) for x, y in data
+        )
+
+    # the marginal by Bayes' rule: prior times likelihood over posterior, at any φ
+    (x, y), phi = data[0], torch.randn(3)
+    precision = x.T @ x / noise + torch.eye(3) / spread
+    centre = torch.linalg.solve(precision, x.T @ y / noise + theta / spread)
+    by_bayes = (
+        MultivariateNormal(theta, spread * torch.eye(3)).log_prob(phi)
+        + MultivariateNormal(x @ phi, noise * torch.eye(n)).log_prob(y)
+        - MultivariateNormal(centre, torch.linalg.inv(precision)).log_prob(phi)
+    )
+    close(MultivariateNormal(x @ theta, covariance(x)).log_prob(y), by_bayes, 8)
+
+    prox = mt.MinibatchProx(Linear(theta), half_squares, strength)
+    gradient = torch.func.grad(minus_log_evidence)(theta)
+    close(meta_gradient(prox, batch), noise / n * gradient / tasks, 7)
+    inverses = [torch.linalg.inv(covariance(x)) for x, _ in data]
+    best = torch.linalg.solve(
+        sum(x.T @ c @ x for (x, _), c in zip(data, inverses, strict=True)),
+        sum(x.T @ c @ y for (x, y), c in zip(data, inverses, strict=True)),
+    )
+    at_best = mt.MinibatchProx(Linear(best), half_squares, strength)
+    assert meta_gradient(at_best, batch).norm() < 1e-9
 
 
 @checks("eq-derivation-opposite")
