@@ -66,14 +66,16 @@ def test_the_source_map_links_errata_and_chapters():
 
 
 def test_each_identity_is_linked_and_names_its_test():
-    listed = {"04-maml": {"eq-a": "tests/x.py::test_a", "eq-b": "tests/x.py::test_b"}}
-    for lang in ("zh", "en"):
-        lines = equations.render(listed, CHAPTERS, lang).split("\n")
-        assert "tests/test_equations.py" in lines[0]
-        assert lines[2:] == [
-            "| {doc}`/chapters/04-maml` | {eq}`eq-a` | `test_a` |",
-            "| {doc}`/chapters/04-maml` | {eq}`eq-b` | `test_b` |",
-        ]
+    tests = {"eq-a": "x.py::test_a", "eq-b": "x.py::test_a", "eq-c": "x.py::test_c"}
+    assert equations.render({"04-maml": tests}, CHAPTERS, "en").split("\n") == [
+        "{doc}`/chapters/04-maml`",
+        "",
+        "- {eq}`eq-a`, {eq}`eq-b`: `test_a`",
+        "- {eq}`eq-c`: `test_c`",
+    ]
+    assert "- {eq}`eq-a`、{eq}`eq-b`：`test_a`" in equations.render(
+        {"04-maml": tests}, CHAPTERS, "zh"
+    )
 
 
 ENTRY = {

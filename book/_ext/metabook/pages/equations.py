@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from .data import Chapter
 
-HEADER = {
-    "zh": "| 章节 | 公式 | `tests/test_equations.py` 中的测试 |",
-    "en": "| Chapter | Equation | Test in `tests/test_equations.py` |",
-}
+COMMA = {"zh": "、", "en": ", "}
+COLON = {"zh": "：", "en": ": "}
 
 
 def render(
     identities: dict[str, dict[str, str]], chapters: dict[str, Chapter], lang: str
 ) -> str:
-    """A table with a link to each equation.
+    """A list for each chapter, an entry for each test, links to its equations.
 
     Args:
         identities: by chapter and label, the test: ``file::function``.
         chapters: all chapters, by slug.
         lang: "zh" or "en".
     """
-    rows = [
-        f"| {chapters[slug].link(lang)} | {{eq}}`{label}` | `{function(test)}` |"
+    return "\n\n".join(
+        "\n".join([chapters[slug].link(lang), "", *entries(tests, lang)])
         for slug, tests in identities.items()
-        for label, test in tests.items()
+    )
+
+
+def entries(tests: dict[str, str], lang: str) -> list[str]:
+    """One chapter's equations, those in a row with the same test together."""
+    return [
+        f"- {COMMA[lang].join(f'{{eq}}`{label}`' for label, _ in group)}"
+        f"{COLON[lang]}`{test.partition('::')[2]}`"
+        for test, group in groupby(tests.items(), key=lambda item: item[1])
     ]
-    return "\n".join([HEADER[lang], "|---|---|---|", *rows])
-
-
-def function(test: str) -> str:
-    """The name of a test without its file."""
-    return test.partition("::")[2]
