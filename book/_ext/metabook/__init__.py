@@ -15,6 +15,7 @@ from . import (
     anchors,
     chinese_search,
     downloads,
+    interactive,
     mermaid,
     pages,
     switcher,
@@ -42,6 +43,11 @@ def setup(app) -> dict:
     app.add_search_language(chinese_search.ChineseSearch)
     app.add_directive("mermaid", mermaid.Mermaid)
     app.add_node(mermaid.mermaid, html=(mermaid.visit_html, None))
+    app.add_directive("interactive", interactive.Interactive)
+    app.add_node(
+        interactive.interactive,
+        html=(interactive.visit_html, interactive.depart_html),
+    )
 
     app.connect("config-inited", theme.configure, priority=100)
     # sphinx-external-toc reads its file at 900
@@ -51,6 +57,7 @@ def setup(app) -> dict:
     app.connect("doctree-read", anchors.number_sections)
     app.connect("html-page-context", switcher.link_languages, priority=100)
     app.connect("html-page-context", mermaid.add_scripts)
+    app.connect("html-page-context", interactive.add_scripts)
     app.connect("html-page-context", accessibility.repair_page)
     app.connect("html-page-context", theme.drop_thebe, priority=950)
     app.connect("autodoc-process-docstring", pages.api.separate_plurals)
