@@ -13,7 +13,7 @@ PACKAGE = Path(metatutor.__file__).parent
 
 # a module may import what stands on a lower line, or within its own folder
 LAYERS = [
-    {"version"},
+    {"version", "doctor"},
     {"tasks"},
     {"checkpoint"},
     {"results"},
@@ -30,6 +30,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 # the few that may import only what is named
 ONLY = {
+    "doctor": set(),
     "tasks": set(),
     "checkpoint": set(),
     "data": {"tasks"},
