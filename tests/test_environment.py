@@ -1,5 +1,6 @@
 """The files that say what to install, and how, agree with each other."""
 
+import json
 import os
 import re
 import tomllib
@@ -141,6 +142,23 @@ def test_conda_gets_the_same():
     extras = re.fullmatch(r"-e \.\[(.+)\]", package)[1].split(",")
     known = PROJECT["tool"]["setuptools"]["dynamic"]["optional-dependencies"]
     assert set(extras) <= known.keys()
+
+
+def test_the_chapter_on_the_environment_says_the_same():
+    cells = json.loads(read("chapters/14-environment.ipynb"))["cells"]
+    readme = read("README.md")
+    by_hand = re.search(r"^python -m pip install .+$", readme, re.M)[0]
+    python = re.search(r"Python (3\.\d+) (?:to|至) (3\.\d+)", readme).groups()
+    targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.M))
+    for lang in ("zh", "en"):
+        prose = [c["source"] for c in cells if c["metadata"].get("lang") == lang]
+        text = "\n".join("".join(lines) for lines in prose)
+        assert by_hand in text.splitlines()
+        told = re.search(r"Python (3\.\d+) (?:to|至) (3\.\d+)", text).groups()
+        assert told == python
+        assert set(re.findall(r"`make ([a-z]+)", text)) <= targets
+        name = yaml.safe_load(read("environment.yml"))["name"]
+        assert f"`conda activate {name}`" in text
 
 
 def test_binder_gets_the_same():

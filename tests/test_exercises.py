@@ -9,6 +9,10 @@ from html.parser import HTMLParser
 
 import pytest
 import torch
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 from torch.nn.functional import cross_entropy
 
 from metatutor.exercises import (
@@ -23,6 +27,7 @@ from metatutor.exercises import (
     ch11,
     ch12,
     ch13,
+    ch14,
     ch23,
 )
 
@@ -37,6 +42,7 @@ CHAPTERS = {
     "ch11": ch11,
     "ch12": ch12,
     "ch13": ch13,
+    "ch14": ch14,
     "ch23": ch23,
 }
 EXERCISES = [
@@ -356,6 +362,32 @@ def largest(h):
 
 grad = torch.func.grad
 
+
+def common_version(versions, ranges, *, key=Version, pick=max):
+    inside = SpecifierSet(",".join(ranges)).filter(versions)
+    return pick(inside, key=key, default="none")
+
+
+def in_any_range(versions, ranges):
+    inside = (v for v in versions if any(v in SpecifierSet(r) for r in ranges))
+    return max(inside, key=Version, default="none")
+
+
+def wheel_fits(wheel, tags, *, only=None):
+    *_, offered = parse_wheel_filename(wheel)
+    return any(t in tags and (not only or t.interpreter in only) for t in offered)
+
+
+def drifted(pins, installed, *, canonical=canonicalize_name, unpinned=False):
+    wanted = {canonical(r.name): r.specifier for r in map(Requirement, pins)}
+    found = [
+        name
+        for name, version in installed.items()
+        if canonical(name) in wanted and version not in wanted[canonical(name)]
+    ]
+    return found + [n for n in installed if unpinned and canonical(n) not in wanted]
+
+
 RIGHT = {
     "draw-a-task": lambda x, a, b: a * torch.sin(x - b),
     "average-wave": lambda x: -2 / math.pi * 2.55 * torch.cos(x),
@@ -403,6 +435,9 @@ RIGHT = {
     "linear-step": linear_step,
     "ten-tasks": t_interval,
     "transductive": is_transductive,
+    "common-version": common_version,
+    "which-wheel": wheel_fits,
+    "drift": drifted,
     "passes": lambda steps: (3 * steps + 1, steps + 1),
     "in-chunks": chunked,
     "processes": best_processes,
@@ -624,6 +659,16 @@ SLIPS = [
     ("transductive", lambda predict, queries: False, "Shuffling does not show"),
     ("transductive", lambda predict, queries: True, "treats each query alone"),
     ("transductive", lambda *a: is_transductive(*a, same=torch.equal), "no leak"),
+    ("common-version", in_any_range, "in some of the ranges only"),
+    ("common-version", lambda *a: common_version(*a, key=str), "compared as numbers"),
+    ("common-version", lambda *a: common_version(*a, pick=min), "but not the newest"),
+    ("which-wheel", lambda wheel, tags: "cp312" in wheel, "for another platform"),
+    ("which-wheel", lambda w, t: w[:-4].split("-", 2)[2] in map(str, t), "is short"),
+    ("which-wheel", lambda *a: wheel_fits(*a, only=("cp312", "py3")), "abi3 wheel"),
+    ("drift", lambda p, i: [*drifted(p, i), "torch"], "names the build"),
+    ("drift", lambda p, i: [*drifted(p, i), "ruff"], "asks for nothing"),
+    ("drift", lambda *a: drifted(*a, unpinned=True), "has no pin"),
+    ("drift", lambda *a: drifted(*a, canonical=str), "calls the same package Jinja2"),
     ("passes", lambda steps: (9 * steps + 3, 3 * steps + 3), "divide by 3"),
     ("passes", lambda steps: (steps + 1, 3 * steps + 1), "wrong way round"),
     ("passes", lambda steps: (3 * steps, steps), "query loss is missing"),
@@ -702,7 +747,8 @@ def test_answers_may_be_plain_numbers_and_other_precisions(name):
         return value if many else value.double().item()
 
     other = "count-the-labels", "where-maml-lands", "quadratic-meta-gradient"
-    if name not in (*other, "transductive"):
+    words = "transductive", "common-version", "which-wheel", "drift"
+    if name not in (*other, *words):
         assert check(CHAPTER_OF[name], name, precise)
 
 

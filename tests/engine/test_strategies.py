@@ -99,6 +99,11 @@ def same(found, expected):
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
 
 
+def same_direction(found, expected):
+    """The same vector: single entries may be mere rounding of their sums."""
+    assert (found - expected).norm() < 1e-10 * expected.norm()
+
+
 @pytest.fixture
 def problem(request, float64):
     make, model, loss, tasks = PROBLEMS[request.param]
@@ -123,11 +128,7 @@ def test_loop_vmap_workers_and_the_meta_loss_itself_agree(problem):
         assert engine.strategy == strategy
         assert not loss.requires_grad
         same(loss, value.detach())
-        if "Prox" in type(learner).__name__ or "Implicit" in type(learner).__name__:
-            # solved to 1e-11 relative each, by other numbers of steps
-            torch.testing.assert_close(gradient, expected, rtol=1e-7, atol=1e-10)
-        else:
-            same(gradient, expected)
+        same_direction(gradient, expected)
 
 
 @pytest.mark.skipif(not compiler_at_hand(), reason="needs a C++ compiler")
@@ -145,11 +146,10 @@ def test_compiled_agrees_with_the_loop(problem):
     ):  # its solvers look at how far they are: told once, computed all the same
         assert engine.strategy == "vmap"
         assert len(ours) == 1
-        torch.testing.assert_close(gradient, expected, rtol=1e-7, atol=1e-10)
     else:
         assert engine.strategy == "compiled"
         assert not ours
-        same(gradient, expected)
+    same_direction(gradient, expected)
     same(loss, expected_loss)
 
 

@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from packaging.specifiers import SpecifierSet
 
 import metatutor as mt
 from metatutor.exercises import (
@@ -18,6 +19,7 @@ from metatutor.exercises import (
     ch11,
     ch12,
     ch13,
+    ch14,
     ch23,
 )
 
@@ -34,6 +36,7 @@ CHECKERS = {
     "ch11": ch11,
     "ch12": ch12,
     "ch13": ch13,
+    "ch14": ch14,
     "ch23": ch23,
 }
 
@@ -250,6 +253,19 @@ def pushed_from_the_start(theta, a_s, b_s, a_q, b_q, strength):
     return (a_q @ phi - b_q) @ torch.linalg.solve(matrix, phi - theta)
 
 
+def in_any_range(versions, ranges):
+    return max(v for v in versions if any(v in SpecifierSet(r) for r in ranges))
+
+
+def of_this_python(wheel, tags):
+    return any(tag.interpreter in wheel for tag in tags)
+
+
+def unlike_strings(pins, installed):
+    wanted = dict(pin.lower().split("==") for pin in pins)
+    return [n for n, found in installed.items() if wanted.get(n, found) != found]
+
+
 MISTAKES = [
     (ch01, "draw-a-task", lambda x, a, b: a * torch.sin(x + b), "符号", "wrong sign"),
     (ch01, "average-wave", lambda x: 0 * x, "整个周期", "whole period"),
@@ -291,6 +307,9 @@ MISTAKES = [
     (ch13, "linear-step", step_of_sum, "要除以样本数", "divide by their number"),
     (ch13, "ten-tasks", lambda s: 1.96 * s.std() / 10**0.5, "分位数", "dozens of"),
     (ch13, "transductive", by_shuffling, "打乱次序看不出来", "Shuffling does not"),
+    (ch14, "common-version", in_any_range, "其中一部分", "some of the ranges"),
+    (ch14, "which-wheel", of_this_python, "平台不对", "another platform"),
+    (ch14, "drift", unlike_strings, "2.14.1+cpu", "names the build"),
     (ch23, "passes", lambda steps: (steps + 1, steps + 1), "二阶项", "second order"),
     (ch23, "in-chunks", mean_of_means, "同等重要", "counts as much"),
     (ch23, "processes", with_cut_tasks, "任务不能切开", "cannot be cut"),
