@@ -309,23 +309,28 @@ def is_label(targets: Tensor) -> bool:
     return not (targets.is_floating_point() or targets.is_complex())
 
 
-_counted: ContextVar[int | None] = ContextVar("ways of the tasks at hand", default=None)
+class Ways(NamedTuple):
+    """How many classes tasks have, and one that a support set lacks, if any."""
+
+    count: int
+    missing: int | None
+
+
+_counted: ContextVar[Ways | None] = ContextVar(
+    "ways of the tasks at hand", default=None
+)
 
 
 @contextmanager
-def counted_ways(batch: TaskBatch) -> Iterator[int | None]:
+def counted_ways(batch: TaskBatch) -> Iterator[Ways | None]:
     """Within it, `ways_of` knows how many classes the tasks of ``batch`` have.
 
     One task among many that are computed at once cannot be looked at; all of them
-    together can, before. Yields that number; None where targets are no labels.
-
-    Raises:
-        ValueError: a task without a support example of some class.
+    together can, before. Yields what was counted; None where targets are no labels.
     """
     ways = _counted.get()
     if ways is None and is_label(batch.support_y) and batch.support_y.dim() == 2:
-        ways = int(batch.support_y.max()) + 1
-        refuse_missing_classes(batch.support_y, ways)
+        ways = count_ways(batch.support_y)
     token = _counted.set(ways)
     try:
         yield ways
@@ -333,28 +338,32 @@ def counted_ways(batch: TaskBatch) -> Iterator[int | None]:
         _counted.reset(token)
 
 
-def ways_of(labels: Tensor) -> int:
+def ways_of(labels: Tensor, *, complete: bool = False) -> int:
     """How many classes a task with these support labels has, ``(examples,)``.
 
+    Args:
+        labels: of one support set.
+        complete: refuse a support set that lacks a class below the highest label.
+
     Raises:
-        ValueError: a class below the highest label has no example.
+        ValueError: it does; or, where many tasks are computed at once, one of them.
     """
-    ways = _counted.get()
-    if ways is None:
-        ways = int(labels.max()) + 1
-        refuse_missing_classes(labels[None], ways)
-    return ways
-
-
-def refuse_missing_classes(labels: Tensor, ways: int) -> None:
-    """Raises if a task, a row of ``labels``, lacks one of the classes 0 to ways - 1."""
-    classes = torch.arange(ways, device=labels.device)
-    missing = ~(labels[..., None] == classes).any(dim=1)
-    if missing.any():
+    ways = _counted.get() or count_ways(labels[None])
+    if complete and ways.missing is not None:
         raise ValueError(
-            f"class {int(missing.nonzero()[0, 1])} has no support example: labels must "
-            "be 0 to N - 1, each at least once"
+            f"class {ways.missing} has no support example: labels must be 0 to N - 1, "
+            "each at least once"
         )
+    return ways.count
+
+
+def count_ways(labels: Tensor) -> Ways:
+    """The classes of tasks whose support labels are the rows of ``labels``."""
+    count = int(labels.max()) + 1
+    classes = torch.arange(count, device=labels.device)
+    there = (labels[..., None] == classes).any(dim=1)  # (tasks, classes)
+    missing = None if there.all() else int((~there).nonzero()[0, 1])
+    return Ways(count, missing)
 
 
 def check_labels(name: str, labels: Tensor, ways: int | None = None) -> None:

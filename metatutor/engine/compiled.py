@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ..tasks import TaskBatch, counted_ways
+from ..tasks import TaskBatch, Ways, counted_ways
 from .gradient import Learner, MetaGradient, computed_by, trained, weighted_sum
 from .workers import part
 
@@ -75,12 +75,12 @@ class Compiled:
             share = 1 / len(batch)
             return weighted_sum((share, self.compute(task, ways)) for task in each)
 
-    def compute(self, batch: TaskBatch, ways: int | None) -> MetaGradient:
+    def compute(self, batch: TaskBatch, ways: Ways | None) -> MetaGradient:
         """The meta-gradient of a batch that one graph is for."""
         tensors = [tensor.contiguous() for tensor in batch.tensors]
         state = state_of(self.learner)
         key = (
-            ways,
+            ways and (ways.count, ways.missing is None),
             torch.get_num_threads(),
             *settings(self.learner, state),
             *map(kind, tensors),

@@ -79,10 +79,7 @@ class Learner(nn.Module, ABC):
         return self.loss(self.predict(fitted, query_x), query_y)
 
     def at_iteration(self, iteration: int) -> None:
-        """Told by `meta_train` before each outer step: how many lie behind it.
-
-        For methods that change as training goes on. Most do not.
-        """
+        """Told by `meta_train` before each outer step: how many lie behind it."""
 
     def unsolved(self, fitted: Any) -> Tensor:
         """How far ``fitted`` missed the tolerance of `fit`: a scalar, above 1 if so.
@@ -135,9 +132,7 @@ class Learner(nn.Module, ABC):
     def stochastic(self) -> bool:
         """Whether `task_loss` draws random numbers: by dropout, or by the method."""
         return any(
-            isinstance(layer, nn.modules.dropout._DropoutNd)
-            and layer.training
-            and layer.p > 0
+            isinstance(layer, nn.modules.dropout._DropoutNd) and layer.training
             for layer in self.model.modules()
         )
 

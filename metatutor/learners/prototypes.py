@@ -61,7 +61,7 @@ def memberships(labels: Tensor, dtype: torch.dtype) -> Tensor:
             f"labels are {labels.dtype} of shape {tuple(labels.shape)}: one whole "
             "number for each example, (examples,), is needed"
         )
-    classes = torch.arange(ways_of(labels), device=labels.device)
+    classes = torch.arange(ways_of(labels, complete=True), device=labels.device)
     return (labels[:, None] == classes).to(dtype)
 
 

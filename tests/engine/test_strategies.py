@@ -383,6 +383,21 @@ def test_graphs_too_large_are_not_compiled(monkeypatch):
 
 
 @pytest.mark.skipif(not compiler_at_hand(), reason="needs a C++ compiler")
+def test_compiled_sees_a_class_that_is_missing_later_on(float64):
+    learner = mt.PrototypicalNetwork(nn.Sequential(nn.Flatten(), nn.Linear(16, 2)))
+    learner.strategy = "vmap"
+    engine, batch = mt.Engine(learner, "compiled"), episodes()
+    engine(batch)
+    assert engine.strategy == "compiled"
+    batch.support_y[3][batch.support_y[3] == 1] = 0
+    with (
+        pytest.warns(UserWarning, match="is not compiled"),
+        pytest.raises(ValueError, match="class 1 has no support example"),
+    ):
+        engine(batch)
+
+
+@pytest.mark.skipif(not compiler_at_hand(), reason="needs a C++ compiler")
 def test_compiled_follows_settings_weights_shapes_and_progress(float64, monkeypatch):
     """One learner whose meta-loss changes in every way that it can."""
     learner = mt.MAMLPlusPlus(dense(), mt.mse, 0.1, 2, anneal_over=10)
@@ -471,3 +486,11 @@ def test_workers_that_do_not_fit_side_by_side_are_not_used():
     one = mt.Engine(learner, "workers", workers=4, memory=0.05)
     one(batch)
     assert one.side_by_side < 4
+
+
+@pytest.mark.parametrize("strategy", ["loop", "vmap", "workers"])
+def test_maml_does_not_mind_a_class_without_a_support_example(float64, strategy):
+    batch = episodes()
+    batch.support_y[3][batch.support_y[3] == 1] = 0
+    learner = mt.MAML(convolutional(), mt.cross_entropy, 0.2, 1)
+    same(mt.Engine(learner, strategy)(batch), learner.meta_loss(batch).detach())
