@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
+from threading import Barrier
 
 import torch
 
@@ -30,8 +31,10 @@ class Workers:
         self.pool = ThreadPoolExecutor(
             count, "metatutor", initializer=torch.set_num_threads, initargs=(1,)
         )
-        # start them all now: the setting of the last one is that of new threads
-        list(self.pool.map(lambda _: None, range(count)))
+        # all must start now, each waiting for the others: the number of threads that
+        # one sets for itself becomes that of all new threads, until it is put back
+        together = Barrier(count)
+        list(self.pool.map(lambda _: together.wait(), range(count)))
         torch.set_num_threads(threads)
 
     def __call__(

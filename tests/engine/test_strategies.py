@@ -1,6 +1,7 @@
 """Whatever the strategy, the numbers are the same, for every learner there is."""
 
 import warnings
+from threading import Thread
 
 import pytest
 import torch
@@ -274,6 +275,18 @@ def test_it_follows_the_learners_settings(float64, strategy):
     second = engine(batch)
     same(second, learner.meta_loss(batch).detach())
     assert second != first
+
+
+def test_threads_started_later_have_as_many_threads_as_before(two_threads):
+    """PyTorch gives new threads the number that was set last, by any thread."""
+    learner, later = mt.MAML(dense(), mt.mse, 0.1, 1), []
+    engine = mt.Engine(learner, "workers", workers=4)
+    engine(waves(1))  # makes the pool; a single task keeps one of four busy
+    engine(waves(8))
+    thread = Thread(target=lambda: later.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert later == [torch.get_num_threads()] == [2]
 
 
 def test_an_error_in_a_worker_is_the_users_error():
