@@ -28,8 +28,9 @@ from metatutor.benchmark.__main__ import PARTS, main
 from metatutor.benchmark.agreement import Refused, check, gradient
 from metatutor.benchmark.cases import Case
 from metatutor.benchmark.contestants import ALL, BOUNDS, ENGINES, PEERS
-from metatutor.benchmark.report import tables, write
+from metatutor.benchmark.report import tables
 from metatutor.benchmark.settings import Settings
+from metatutor.experiments.ledger import write_json
 
 TINY = Settings(seconds=0.0, rounds=2, quick=True)
 
@@ -279,16 +280,16 @@ def test_tables_are_as_wide_as_their_words():
 
 def test_a_write_that_fails_leaves_the_old_document(tmp_path, monkeypatch):
     file = tmp_path / "found.json"
-    write(file, {"rows": [1]})
+    write_json(file, {"rows": [1]})
     with pytest.raises(ValueError, match="JSON"):
-        write(file, {"rows": [float("inf")]})
+        write_json(file, {"rows": [float("inf")]})
 
     def crash(*paths):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(os, "replace", crash)
     with pytest.raises(OSError, match="no space"):
-        write(file, {"rows": [2]})
+        write_json(file, {"rows": [2]})
     assert json.loads(file.read_text("utf8")) == {"rows": [1]}
     assert [path.name for path in tmp_path.iterdir()] == ["found.json"]
 

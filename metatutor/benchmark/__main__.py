@@ -15,10 +15,11 @@ from pathlib import Path
 
 import torch
 
+from ..experiments.ledger import write_json
 from . import cases, memory, ranks, training
 from .agreement import Refused
 from .contestants import ALL
-from .report import LEGEND, machine, tables, write
+from .report import LEGEND, machine, tables
 from .settings import Row, Say, Settings
 
 PARTS: dict[str, Callable[[Settings, Say], Iterable[Row]]] = {
@@ -82,7 +83,7 @@ def main(words: list[str]) -> None:
         rows += found
         print(f"\n{tables(found)}", flush=True)
         if options.json:
-            write(options.json, {"machine": measured_on, "rows": rows})
+            write_json(options.json, {"machine": measured_on, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Iterable
@@ -117,19 +116,3 @@ def processor() -> str:
             if name.strip() == "model name":
                 return value.strip()
     return platform.processor() or platform.machine()
-
-
-def write(path: str | Path, document: dict) -> None:
-    """Writes JSON beside its place and renames it: a crash leaves what was there.
-
-    Raises:
-        ValueError: a number that JSON has not, such as infinity.
-    """
-    path = Path(path)
-    text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
-    beside = path.with_name(f".{path.name}.tmp")
-    try:
-        beside.write_text(text + "\n", "utf8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

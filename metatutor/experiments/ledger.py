@@ -22,8 +22,7 @@ FIELDS = (
 def record(path: str | Path, entries: list[dict[str, Any]]) -> None:
     """Puts ``entries`` into the ledger in place of older ones of the same figure.
 
-    A figure is an experiment, a method and a metric. The file is written beside its
-    place and renamed, so that a crash leaves the old ledger.
+    A figure is an experiment, a method and a metric.
     """
     path = Path(path)
     for entry in entries:
@@ -33,8 +32,17 @@ def record(path: str | Path, entries: list[dict[str, Any]]) -> None:
     new = {figure(entry) for entry in entries}
     old = json.loads(path.read_text("utf8")) if path.exists() else []
     kept = [entry for entry in old if figure(entry) not in new]
-    # infinity is not JSON: a diverged figure is refused rather than written
-    text = json.dumps([*kept, *entries], ensure_ascii=False, indent=1, allow_nan=False)
+    write_json(path, [*kept, *entries])
+
+
+def write_json(path: str | Path, document: Any) -> None:
+    """Writes JSON beside its place and renames it: a crash leaves what was there.
+
+    Raises:
+        ValueError: a number that JSON has not: a diverged figure is refused.
+    """
+    path = Path(path)
+    text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
     beside = path.with_name(f".{path.name}.tmp")
     try:
         beside.write_text(text + "\n", "utf8")
