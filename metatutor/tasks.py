@@ -120,6 +120,11 @@ class TaskBatch:
         return TaskBatch(*moved, {k: v.to(device) for k, v in self.truth.items()})
 
 
+def part(batch: TaskBatch, start: int, stop: int) -> TaskBatch:
+    """Some of the tasks of a checked batch."""
+    return TaskBatch.unchecked(*(tensor[start:stop] for tensor in batch.tensors))
+
+
 class TaskSource(ABC):
     """Anything that draws tasks from a task distribution p(τ)."""
 

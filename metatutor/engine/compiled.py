@@ -20,9 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ..tasks import TaskBatch, Ways, counted_ways
+from ..tasks import TaskBatch, Ways, counted_ways, part
 from .gradient import Learner, MetaGradient, computed_by, trained, weighted_sum
-from .workers import part
 
 LARGEST = 10_000
 """Operations in a graph: more would take many minutes to compile."""

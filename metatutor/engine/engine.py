@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from ..tasks import TaskBatch, at_least_one
+from ..tasks import TaskBatch, at_least_one, part
 from . import memory as allocations
 from .compiled import Compiled, NotCompilable, compiler_at_hand
 from .gradient import (
@@ -23,7 +23,7 @@ from .gradient import (
 )
 from .mapping import normalising_layers, resolve
 from .processes import averaged, share, size
-from .workers import Workers, part
+from .workers import Workers
 
 STRATEGIES = ("auto", "vmap", "compiled", "loop", "workers")
 AT_ONCE = 256

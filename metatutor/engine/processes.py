@@ -14,9 +14,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from ..tasks import TaskBatch
+from ..tasks import TaskBatch, part
 from .gradient import MetaGradient
-from .workers import part
 
 Value = TypeVar("Value")
 

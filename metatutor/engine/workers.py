@@ -14,7 +14,7 @@ from threading import Barrier
 
 import torch
 
-from ..tasks import TaskBatch
+from ..tasks import TaskBatch, part
 from .gradient import Learner, MetaGradient, by_autograd, trained, weighted_sum
 
 
@@ -64,11 +64,6 @@ class Workers:
 
         done = self.pool.map(tasks_of, range(count))
         return weighted_sum((1.0, each) for each in done)
-
-
-def part(batch: TaskBatch, start: int, stop: int) -> TaskBatch:
-    """Some of the tasks of a checked batch."""
-    return TaskBatch.unchecked(*(tensor[start:stop] for tensor in batch.tensors))
 
 
 def sharing_copy(learner: Learner) -> Learner:
