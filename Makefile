@@ -61,12 +61,12 @@ $(BOOK): $(MADE) constraints.txt book/requirements.txt
 	$(INSTALL) -r book/requirements.txt
 	@touch $@
 
-$(TEST): $(BOOK) tests/requirements.txt pyproject.toml
+$(TEST): $(BOOK) tests/requirements.txt chapters/requirements.txt pyproject.toml
 ifneq ($(strip $(TORCH_INDEX)),)
 	# both from one index; what they need comes from the usual one below
 	$(INSTALL) --no-deps --index-url $(TORCH_INDEX) torch torchvision
 endif
-	$(INSTALL) -r tests/requirements.txt -e .
+	$(INSTALL) -r tests/requirements.txt -r chapters/requirements.txt -e .
 	$(check-torch)
 	@touch $@
 

@@ -19,6 +19,7 @@ TWINS = [("README.md", "README.zh.md"), ("CONTRIBUTING.md", "CONTRIBUTING.zh.md"
 SETS = [
     "book/requirements.txt",
     "tests/requirements.txt",
+    "chapters/requirements.txt",
     "requirements-dev.txt",
     "binder/requirements.txt",
     "pyproject.toml",
@@ -88,7 +89,7 @@ def test_what_is_asked_for_is_pinned_within_its_range(name):
 
 
 # JupyterLab and uv are not installed where the tests run
-@pytest.mark.parametrize("name", [SETS[0], SETS[1], "pyproject.toml"])
+@pytest.mark.parametrize("name", [*SETS[:3], "pyproject.toml"])
 def test_what_that_pulls_in_is_pinned_too(name):
     unpinned = pulled_in(name) - pins().keys()
     assert [n for n in sorted(unpinned) if not TORCH_FOLLOWERS.match(n)] == []
@@ -124,10 +125,15 @@ def test_jupyter_book_is_the_one_that_reads_our_configuration():
 def test_extras_are_the_requirement_files():
     extras = PROJECT["tool"]["setuptools"]["dynamic"]["optional-dependencies"]
     assert extras["book"]["file"] == ["book/requirements.txt"]
-    assert extras["test"]["file"] == ["tests/requirements.txt"]
+    assert extras["chapters"]["file"] == ["chapters/requirements.txt"]
+    assert extras["test"]["file"] == [
+        "tests/requirements.txt",
+        "chapters/requirements.txt",
+    ]
     assert set(extras["dev"]["file"]) == {
         "book/requirements.txt",
         "tests/requirements.txt",
+        "chapters/requirements.txt",
         "requirements-dev.txt",
     }
 
@@ -165,7 +171,7 @@ def test_binder_gets_the_same():
     assert read("binder/runtime.txt").strip().removeprefix("python-") in PYTHON
     assert "-c ../constraints.txt" in lines("binder/requirements.txt")
     script = " ".join(read("binder/postBuild").replace("\\\n", "").split())
-    assert "--torch-backend cpu -c constraints.txt -e ." in script
+    assert "--torch-backend cpu -c constraints.txt -e '.[chapters]'" in script
     assert not (ROOT / ".binder").exists()  # it would come before binder/
 
 
