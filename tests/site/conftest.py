@@ -13,6 +13,11 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
+BOOK = ROOT / "book"
+sys.path[:0] = [str(BOOK / "_ext"), str(BOOK)]
+
+from metabook import interactive  # noqa: E402
+
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run"
@@ -100,3 +105,36 @@ def open_page(browser, server):
         return tab
 
     return open_page
+
+
+def script(name: str) -> str:
+    return f'<script defer src="{(interactive.FOLDER / name).as_uri()}"></script>'
+
+
+def page_with(name: str, lang: str) -> str:
+    """A whole page that has nothing but this figure."""
+    figure = interactive.opening(name, "what one sees", lang)
+    look = (BOOK / "_static" / "book.css").as_uri()
+    return (
+        f'<!DOCTYPE html><html lang="{lang}" data-theme="light"><head><title>x</title>'
+        f'<meta charset="utf-8"><link rel="stylesheet" href="{look}">'
+        + "".join(map(script, interactive.SCRIPTS[name]))
+        + f"</head><body>{figure}caption</figcaption></figure></body></html>"
+    )
+
+
+@pytest.fixture
+def show(open_page, tmp_path):
+    """Opens a page with one figure from a file, as a reader without a server does."""
+    tabs = []
+
+    def show(name, lang="en", **options):
+        file = tmp_path / f"{name}.html"
+        file.write_text(page_with(name, lang), encoding="utf-8")
+        tabs.append(open_page(file.as_uri(), **options))
+        return tabs[-1]
+
+    yield show
+    for tab in tabs:
+        assert (tab.remote, tab.errors) == ([], [])
+        tab.context.close()

@@ -7,59 +7,22 @@ every page of the site that has such a figure.
 import json
 import random
 import re
-import sys
 from functools import cache
 from pathlib import Path
 
+import draw_stills
 import pytest
 import torch
+from metabook import interactive
+from metabook.languages import LANGUAGES
 from torch import nn
 
 import metatutor as mt
 
-BOOK = Path(__file__).resolve().parents[2] / "book"
-sys.path[:0] = [str(BOOK / "_ext"), str(BOOK)]
-
-import draw_stills  # noqa: E402
-from metabook import interactive  # noqa: E402
-from metabook.languages import LANGUAGES  # noqa: E402
-
 NAMES = list(interactive.SCRIPTS)
+SLIDERS = {"quadratics": 3, "quadratics-three": 3, "sinusoid": 2}
 SETTINGS = 20
 TOLERANCE = {"rel": 1e-5, "abs": 1e-5}
-
-
-def script(name: str) -> str:
-    return f'<script defer src="{(interactive.FOLDER / name).as_uri()}"></script>'
-
-
-def page_with(name: str, lang: str) -> str:
-    """A whole page that has nothing but this figure."""
-    figure = interactive.opening(name, "what one sees", lang)
-    look = (BOOK / "_static" / "book.css").as_uri()
-    return (
-        f'<!DOCTYPE html><html lang="{lang}" data-theme="light"><head><title>x</title>'
-        f'<meta charset="utf-8"><link rel="stylesheet" href="{look}">'
-        + "".join(map(script, interactive.SCRIPTS[name]))
-        + f"</head><body>{figure}caption</figcaption></figure></body></html>"
-    )
-
-
-@pytest.fixture
-def show(open_page, tmp_path):
-    """Opens a page with one figure from a file, as a reader without a server does."""
-    tabs = []
-
-    def show(name, lang="en", **options):
-        file = tmp_path / f"{name}.html"
-        file.write_text(page_with(name, lang), encoding="utf-8")
-        tabs.append(open_page(file.as_uri(), **options))
-        return tabs[-1]
-
-    yield show
-    for tab in tabs:
-        assert (tab.remote, tab.errors) == ([], [])
-        tab.context.close()
 
 
 # ---- the numbers ----
@@ -288,13 +251,13 @@ def said(tab) -> str:
     return tab.locator(".interactive-said").text_content()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SLIDERS)
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_keyboard_moves_every_slider(show, name, lang):
     tab = show(name, lang)
     drawing = tab.locator(".interactive-picture")
     sliders = tab.locator("input[type=range]")
-    assert sliders.count() == 2 if name == "sinusoid" else 3
+    assert sliders.count() == SLIDERS[name]
     for slider in sliders.all():
         words, picture = said(tab), drawing.inner_html()
         label = tab.locator(f"label[for={slider.get_attribute('id')}]")
@@ -370,7 +333,7 @@ def test_another_task_is_another_sine(show):
     assert said(tab) != words
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SLIDERS)
 def test_divergence_breaks_nothing(show, name):
     """Every slider at its end; ``show`` sees to it that nothing goes wrong."""
     tab = show(name)
@@ -387,7 +350,7 @@ def test_without_scripts_there_is_a_picture(show, name):
     assert box["width"] > 300 and box["height"] > 200
     assert tab.get_by_role("img", name="what one sees").is_visible()
     assert tab.get_by_text(interactive.WITHOUT_SCRIPT["en"]).is_visible()
-    assert tab.locator("input").count() == 0
+    assert tab.locator("input, button").count() == 0
 
 
 def test_the_still_pictures_are_what_the_scripts_draw(browser):
@@ -440,7 +403,7 @@ def _drawn_in(address: str, open_page) -> float:
     tab = open_page(address)
     figures = tab.locator("figure.interactive")
     for figure in figures.all():
-        figure.locator("input").first.wait_for()
+        figure.locator("input, button").first.wait_for()
     milliseconds = "all => all.map((figure) => Number(figure.dataset.milliseconds))"
     last = max(figures.evaluate_all(milliseconds))
     assert (tab.remote, tab.errors) == ([], [])

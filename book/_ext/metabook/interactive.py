@@ -16,6 +16,13 @@ from sphinx.util.docutils import SphinxDirective
 
 FOLDER = Path(__file__).resolve().parents[2] / "_static" / "interactive"
 SCRIPTS = {
+    "drawing": (
+        "figure.js",
+        "drawing-weights.js",
+        "drawing-network.js",
+        "drawing-pad.js",
+        "drawing.js",
+    ),
     "quadratics": ("figure.js", "quadratics.js"),
     "quadratics-three": ("figure.js", "quadratics.js"),
     "sinusoid": ("figure.js", "sinusoid-weights.js", "sinusoid.js"),
