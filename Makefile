@@ -15,7 +15,7 @@ TEST := $(VENV)/test-ready
 DEV := $(VENV)/dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help book test run chapters lint ledger benchmark clean distclean
+.PHONY: help book test run chapters lint verify ledger benchmark clean distclean
 
 help: ## list the targets · 列出所有目标
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,9 @@ chapters: $(TEST) ## run the chapters and store their outputs · 运行各章并
 lint: $(DEV) ## check style and format · 检查代码风格与格式
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+
+verify: $(TEST) ## measure the ledger's quick figures again, within ten minutes · 十分钟内重新测量实验记录里较快的数字
+	$(PY) -m metatutor.experiments verify --ledger book/results.json
 
 ledger: $(TEST) ## repeat the long runs of the ledger · 重做实验记录里的长时间实验
 	$(PY) -m metatutor.experiments --ledger book/results.json sinusoid

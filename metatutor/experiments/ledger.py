@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ..data import DataError
 from ..results import Result
 
 FIELDS = (
@@ -30,9 +31,29 @@ def record(path: str | Path, entries: list[dict[str, Any]]) -> None:
         if missing:
             raise ValueError(f"a ledger entry lacks {sorted(missing)}")
     new = {figure(entry) for entry in entries}
-    old = json.loads(path.read_text("utf8")) if path.exists() else []
+    old = entries_of(path) if path.exists() else []
     kept = [entry for entry in old if figure(entry) not in new]
     write_json(path, [*kept, *entries])
+
+
+def entries_of(path: Path) -> list[dict[str, Any]]:
+    """The entries of a ledger.
+
+    Raises:
+        DataError: a file that is none, or a damaged one.
+    """
+    try:
+        found = json.loads(path.read_text("utf8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(
+            f"{path} is no ledger, or a damaged one ({error}): put an older copy in "
+            "its place, or name another file"
+        ) from error
+    if not isinstance(found, list) or not all(
+        isinstance(entry, dict) and set(FIELDS) <= set(entry) for entry in found
+    ):
+        raise DataError(f"{path} is no ledger: a list of entries is needed")
+    return found
 
 
 def write_json(path: str | Path, document: Any) -> None:

@@ -88,6 +88,14 @@ def run(options: Namespace, command: str) -> list[dict[str, Any]]:
     return entries
 
 
+def again(row: dict[str, Any]) -> list[str] | None:
+    """What to add to the command of a figure to make it alone; None if it is long."""
+    if (row["experiment"], row["method"]) not in QUICK:
+        return None
+    problem = row["experiment"].partition(", ")[2]
+    return ["--problem", problem, "--only", row["method"]]
+
+
 def train(learner: Learner, problem: Problem, seed: int, share: float = 1.0) -> float:
     """Spends the budget on a learner; returns the seconds that took."""
     tasks = max(problem.meta_batch, round(problem.budget * share))
@@ -210,3 +218,10 @@ def glyphs() -> Problem:
 
 
 PROBLEMS = {"sinusoid": sinusoid, "glyphs": glyphs}
+# a minute or less for all seeds on one slow core, measuring included
+QUICK = {
+    ("methods, sinusoid", "joint pre-training"),
+    ("methods, sinusoid", "from scratch"),
+    ("methods, sinusoid", "ANIL"),
+    ("methods, glyphs", "pixels, nearest mean"),
+}

@@ -39,6 +39,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--iterations", type=int, default=70_000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--tasks", type=int, default=5_000, help="test tasks")
+    parser.add_argument(
+        "--only", nargs="+", choices=METHODS, default=[*METHODS], help="methods"
+    )
+    parser.add_argument(
+        "--steps", type=int, nargs="+", default=[*STEPS], help="steps to measure after"
+    )
     parser.add_argument("--runs", default="runs", help="where checkpoints are kept")
 
 
@@ -47,16 +53,17 @@ def run(options: Namespace, command: str) -> list[dict[str, Any]]:
     torch.set_num_threads(1)  # tasks this small gain nothing from a second thread
     run_by = made_by(command)
     entries = []
-    for name, make in METHODS.items():
+    for name in options.only:
+        make = METHODS[name]
         runs = [train(name, make, seed, options) for seed in options.seeds]
         seconds = sum(seconds for _, seconds in runs) / len(runs)
-        for steps in STEPS:
+        for steps in options.steps:
             measured = [measure(learner, steps, options.tasks) for learner, _ in runs]
             entry = pooled([result for _, result in measured])
             entry |= {
                 "experiment": "sinusoid",
                 "method": name,
-                "metric": f"MSE, 5-shot, after {steps} step{'s' * (steps > 1)}",
+                "metric": metric(steps),
                 "seeds": options.seeds,
                 "inner_lr": [rate for rate, _ in measured],
                 "seconds": round(seconds, 1),
@@ -64,6 +71,18 @@ def run(options: Namespace, command: str) -> list[dict[str, Any]]:
             entries.append(entry | run_by)
             print(name, steps, entry["value"], "±", entry["ci95"], flush=True)
     return entries
+
+
+def again(row: dict[str, Any]) -> list[str] | None:
+    """What to add to the command of a figure to make it alone; None if it is long."""
+    if (row["method"], row["metric"]) == ("from scratch", metric(1)):
+        return ["--only", "from scratch", "--steps", "1"]
+    return None
+
+
+def metric(steps: int) -> str:
+    """What is measured, in words."""
+    return f"MSE, 5-shot, after {steps} step{'s' * (steps > 1)}"
 
 
 def train(name: str, make, seed: int, options: Namespace) -> tuple[Learner, float]:

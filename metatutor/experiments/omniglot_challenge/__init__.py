@@ -11,6 +11,6 @@ prototypical network, on drawn glyphs alone, on the five alphabets of Omniglot's
     python -m metatutor.experiments omniglot_challenge score --weights W --trials F
 """
 
-from .commands import add_arguments, run
+from .commands import add_arguments, again, run, stored
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "again", "run", "stored"]
