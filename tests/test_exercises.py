@@ -1,5 +1,6 @@
 """Checkers: right answers pass, usual slips are named, nothing ever raises."""
 
+import ast
 import html
 import math
 import random
@@ -13,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
+from torch.distributions import Normal, kl_divergence
 from torch.nn.functional import cross_entropy
 
 from metatutor.exercises import (
@@ -22,12 +24,17 @@ from metatutor.exercises import (
     ch03,
     ch04,
     ch05,
+    ch06,
+    ch07,
     ch08,
+    ch09,
     ch10,
     ch11,
     ch12,
     ch13,
     ch14,
+    ch15,
+    ch16,
     ch23,
 )
 
@@ -37,12 +44,17 @@ CHAPTERS = {
     "ch03": ch03,
     "ch04": ch04,
     "ch05": ch05,
+    "ch06": ch06,
+    "ch07": ch07,
     "ch08": ch08,
+    "ch09": ch09,
     "ch10": ch10,
     "ch11": ch11,
     "ch12": ch12,
     "ch13": ch13,
     "ch14": ch14,
+    "ch15": ch15,
+    "ch16": ch16,
     "ch23": ch23,
 }
 EXERCISES = [
@@ -110,6 +122,11 @@ def adapted(theta, inner, alpha):
     return theta - alpha * torch.func.grad(inner)(theta)
 
 
+def without_twin(descriptions):
+    _, counts = descriptions.unique(dim=0, return_counts=True)
+    return (counts == 1).sum() / len(descriptions)
+
+
 def half_width(scores):
     return 1.96 * scores.std() / math.sqrt(len(scores))
 
@@ -175,6 +192,20 @@ def best_rate(shots, spread, noise):
 
 def standard_error(between, within, n, q):
     return torch.tensor(math.sqrt((between + within / q) / n))
+
+
+def weighed(mu, t, average, n, sigma):
+    prior, data = 1 / t**2, n / sigma**2
+    return (prior * mu + data * average) / (prior + data), (prior + data) ** -0.5
+
+
+def share_within(mean, std, y, level):
+    z = Normal(0, 1).icdf(torch.tensor((1 + level) / 2, dtype=torch.float64))
+    return ((y - mean).abs() <= z * std).double().mean()
+
+
+def kl(m, s, mean, std):
+    return kl_divergence(Normal(m, s), Normal(mean, std))
 
 
 def proximal(theta, a, w, strength):
@@ -388,6 +419,78 @@ def drifted(pins, installed, *, canonical=canonicalize_name, unpinned=False):
     return found + [n for n in installed if unpinned and canonical(n) not in wanted]
 
 
+def mended(text, before, after, *, wrong=lambda found: found != 1):
+    if wrong(text.count(before)):
+        raise ValueError
+    return text.replace(before, after)
+
+
+def phi_of(model, x, y, lr, steps, *, cut=False, reduction="mean", history=True):
+    """φ after the steps, or with its graph cut somewhere, or of the summed loss."""
+    phi = dict(model.named_parameters())
+    for _ in range(steps):
+        z = torch.func.functional_call(model, phi, (x,))
+        loss = cross_entropy(z, y, reduction=reduction)
+        slopes = torch.autograd.grad(loss, phi.values(), create_graph=history)
+        pairs = zip(phi.items(), slopes, strict=True)
+        phi = {name: w - lr * slope for (name, w), slope in pairs}
+        phi = {n: w.detach().requires_grad_() if cut else w for n, w in phi.items()}
+    return phi
+
+
+def stepped(model, x, y, lr, steps):
+    """The fault: the model itself takes the steps."""
+    for name, w in phi_of(model, x, y, lr, steps).items():
+        model.get_parameter(name).data = w.detach()
+    return dict(model.named_parameters())
+
+
+def accuracy_interval(right, n, *, times=1.96, whole=lambda p: 100 * p, root=True):
+    p = right / n
+    return whole(p), 100 * times * (p * (1 - p) / (n if root else 1)) ** 0.5
+
+
+def never_read(source, *, keywords=True, of=lambda f: f.body, contexts=(ast.Load,)):
+    function = ast.parse(source).body[0]
+    a = function.args
+    listed = a.args + (a.kwonlyargs if keywords else [])
+    nodes = [n for part in of(function) for n in ast.walk(part)]
+    names = [n for n in nodes if isinstance(n, ast.Name)]
+    read = {n.id for n in names if isinstance(n.ctx, contexts)}
+    read |= {n.arg for n in nodes if isinstance(n, ast.arg)}
+    return {arg.arg for arg in listed} - read
+
+
+def log_uniform(u, low, high):
+    return torch.tensor(low * (high / low) ** u)
+
+
+def by_script(scores, groups, t=4.3027, over=lambda means, scores: means.mean()):
+    """The interval of three groups' means, or one with a slip."""
+    means = torch.stack([scores[groups == g].mean() for g in groups.unique()])
+    return over(means, scores), t * means.std() / 3**0.5
+
+
+def decide(distances, threshold, far=1, enough=torch.ge):
+    best = (-far * distances).softmax(1).max(1)
+    return torch.where(enough(best.values, threshold), best.indices, -1)
+
+
+def head_after_a_step(features, labels, rate, *, centred=True, over=4):
+    mu = torch.stack([features[labels == c].mean(0) for c in range(4)])
+    return rate / over * (mu - mu.mean(0) if centred else mu)
+
+
+def pull_on_alpha(alpha, results, slope):
+    shares = alpha.softmax(0)
+    mixture = torch.tensordot(shares, results, 1)
+    return shares * ((results - mixture) * slope).sum((1, 2))
+
+
+def strongest(alpha, names):
+    return tuple(names[1 + int(k)] for k in alpha[:, 1:].argmax(1))
+
+
 RIGHT = {
     "draw-a-task": lambda x, a, b: a * torch.sin(x - b),
     "average-wave": lambda x: -2 / math.pi * 2.55 * torch.cos(x),
@@ -414,10 +517,25 @@ RIGHT = {
     "another-example": lambda old, n, new: (n * old + new) / (n + 1),
     "matching-probability": votes,
     "ceiling": lambda classes, ways: distinct(classes, ways) / ways,
+    "harmonic-mean": lambda s, u: 2 * s * u / (s + u) if s + u else s,
+    "calibrated-stacking": lambda f, seen, c: (f - c * seen).argmax(1),
+    "twin-classes": lambda a: torch.tensor(len(a.unique(dim=0)) / len(a)),
+    "interval-over-classes": lambda right: half_width(right.double().mean(1)),
+    "weigh": weighed,
+    "coverage": share_within,
+    "gap": lambda m, s, mean, std: (
+        torch.log(std / s) + (s**2 + (m - mean) ** 2) / (2 * std**2) - 0.5
+    ),
+    "next-point": lambda f, V: ((f @ V) * f).sum(1).argmax(),
     "proximal-point": proximal,
     "envelope-gradient": lambda theta, nearest, s: s * (theta - nearest(theta)),
     "conjugate-gradient": krylov,
     "implicit-gradient": implicit,
+    "mixed-operation": lambda alpha, r: torch.tensordot(alpha.softmax(0), r, 1),
+    "pull-on-alpha": pull_on_alpha,
+    "mixed-product": lambda g, w, v, e: (g(w + e * v) - g(w - e * v)) / (2 * e),
+    "choose-operations": strongest,
+    "honest-report": lambda validation, test: test[validation.argmax()],
     "break-even": break_even,
     "chosen-rate": chosen_rate,
     "paired-interval": paired_interval,
@@ -438,6 +556,14 @@ RIGHT = {
     "common-version": common_version,
     "which-wheel": wheel_fits,
     "drift": drifted,
+    "mend": mended,
+    "inner-loop": phi_of,
+    "one-accuracy": accuracy_interval,
+    "unused": never_read,
+    "log-uniform": log_uniform,
+    "by-script": by_script,
+    "abstain": decide,
+    "one-step": head_after_a_step,
     "passes": lambda steps: (3 * steps + 1, steps + 1),
     "in-chunks": chunked,
     "processes": best_processes,
@@ -524,6 +650,35 @@ SLIPS = [
     ("ceiling", lambda c, n: math.perm(c, n) / c**n, "no class comes twice"),
     ("ceiling", lambda c, n: distinct(c, n) / c, "multiply by classes"),
     ("ceiling", distinct, "share of ways"),
+    ("harmonic-mean", lambda s, u: (s + u) / 2, "arithmetic"),
+    ("harmonic-mean", lambda s, u: (s * u).sqrt(), "geometric"),
+    ("harmonic-mean", lambda s, u: s * u / (s + u), "a 2 is missing"),
+    ("harmonic-mean", lambda s, u: 2 * s * u / (s + u), "answer 0 then"),
+    ("calibrated-stacking", lambda f, seen, c: f - c * seen, "name the class"),
+    ("calibrated-stacking", lambda f, seen, c: f.argmax(1), "does nothing"),
+    ("calibrated-stacking", lambda f, seen, c: (f + c * seen).argmax(1),
+     "wrong way round"),
+    ("twin-classes", lambda a: len(a.unique(dim=0)), "divide by that"),
+    ("twin-classes", lambda a: without_twin(a), "are not all lost"),
+    ("interval-over-classes", lambda r: half_width(r.double().flatten()),
+     "are right or wrong together"),
+    ("interval-over-classes", lambda r: half_width(r.double().mean(1)) / 1.96,
+     "standard error"),
+    ("interval-over-classes", lambda r: 1.96 * r.double().mean(1).std(),
+     "how much classes differ"),
+    ("weigh", lambda mu, t, a, n, s: weighed(mu, t, a, 1, s), "n is missing"),
+    ("weigh", lambda mu, t, a, n, s: weighed(mu, 1 / t, a, 1, 1 / s * n**0.5),
+     "wrong way round"),
+    ("weigh", lambda *a: (weighed(*a)[0], weighed(*a)[1] ** 2), "is the variance"),
+    ("coverage", lambda m, s, y, p: share_within(m, s, y, 2 * p - 1), "wrong quantile"),
+    ("coverage", lambda m, s, y, p: ((y - m).abs() <= s).double().mean(), "about 68 %"),
+    ("coverage", lambda *a: 1 - share_within(*a), "outside the interval"),
+    ("gap", lambda m, s, mean, std: kl(mean, std, m, s), "wrong way round"),
+    ("gap", lambda *a: -kl(*a), "never above the evidence"),
+    ("gap", lambda *a: kl(*a) + 0.5, "1/2 is missing"),
+    ("next-point", lambda f, V: f.norm(dim=1).argmax(), "measure length with V"),
+    ("next-point", lambda f, V: ((f @ V) * f).sum(1).argmin(), "the surest candidate"),
+    ("next-point", lambda f, V: ((f @ V) * f).sum(1), "the index of the candidate"),
     ("proximal-point", lambda t, a, w, s: proximal(w, a, t, s), "weights are swapped"),
     ("proximal-point", lambda t, a, w, s: t - a * (t - w) / s, "taken at the end"),
     ("proximal-point", lambda t, a, w, s: proximal(t, a, w, 2 * s), "not 2λ"),
@@ -549,6 +704,27 @@ SLIPS = [
     ("implicit-gradient",
      lambda *a: implicit(*a, matrix=lambda i, h, s: torch.linalg.inv(i + h / s)),
      "not by its inverse"),
+    ("mixed-operation", lambda a, r: torch.tensordot(a, r, 1), "not shares yet"),
+    ("mixed-operation", lambda a, r: a.softmax(0)[:, None, None] * r, "not summed yet"),
+    ("mixed-operation", lambda a, r: r.mean(0), "whatever α is"),
+    ("mixed-operation", lambda a, r: r[a.argmax()], "after discretising"),
+    ("pull-on-alpha", lambda a, r, s: (r * s).sum((1, 2)), "by the shares p"),
+    ("pull-on-alpha", lambda a, r, s: a.softmax(0) * (r * s).sum((1, 2)), "sum to 1"),
+    ("pull-on-alpha", lambda a, *rest: pull_on_alpha(a, *rest) / a.softmax(0),
+     "factor p"),
+    ("pull-on-alpha", lambda *a: -pull_on_alpha(*a), "direction of descent"),
+    ("mixed-product", lambda g, w, v, e: (g(w + e * v) - g(w)) / e, "one-sided"),
+    ("mixed-product", lambda g, w, v, e: (g(w + e * v) - g(w - e * v)) / e, "2ε apart"),
+    ("mixed-product", lambda g, w, v, e: (g(w - e * v) - g(w + e * v)) / (2 * e),
+     "swapped"),
+    ("mixed-product", lambda g, w, v, e: g(w + e * v) - g(w - e * v), "is missing"),
+    ("choose-operations", lambda a, n: tuple(n[k] for k in a.argmax(1)),
+     "says nothing"),
+    ("choose-operations", lambda a, n: tuple(n[k] for k in a[:, 1:].argmax(1)),
+     "shifted by one"),
+    ("choose-operations", lambda a, n: tuple("121"), "not indices"),
+    ("honest-report", lambda validation, test: validation.max(), "is too high"),
+    ("honest-report", lambda validation, test: test.max(), "chooses on the test"),
     ("break-even", lambda meta, adapt, rival: meta / rival, "rival − adapt, not"),
     ("break-even", lambda *a: break_even(*a, whole=float), "whole numbers"),
     ("break-even", lambda *a: break_even(*a, whole=math.floor), "not paid off yet"),
@@ -669,6 +845,27 @@ SLIPS = [
     ("drift", lambda p, i: [*drifted(p, i), "ruff"], "asks for nothing"),
     ("drift", lambda *a: drifted(*a, unpinned=True), "has no pin"),
     ("drift", lambda *a: drifted(*a, canonical=str), "calls the same package Jinja2"),
+    ("mend", lambda t, b, a: t.replace(b, a), "nothing was mended"),
+    ("mend", lambda *a: mended(*a, wrong=lambda n: n == 0), "replaces them all"),
+    ("mend", lambda *a: mended(*a, wrong=lambda n: n > 0), "which is no error"),
+    ("inner-loop", stepped, "weights have changed"),
+    ("inner-loop", lambda m, x, y, lr, k: phi_of(m, x, y, lr, 1), "this is one step"),
+    ("inner-loop", lambda m, x, y, lr, k: phi_of(m, x, y, -lr, k), "this climbs"),
+    ("inner-loop", lambda *a: phi_of(*a, reduction="sum"), "not a sum"),
+    ("inner-loop", lambda m, x, y, lr, k: phi_of(m, x, y, lr, k + 1), "start at θ"),
+    ("inner-loop", lambda *a: phi_of(*a, cut=True), "the graph from θ"),
+    ("inner-loop", lambda *a: phi_of(*a, history=False), "is first-order"),
+    ("one-accuracy", lambda *a: accuracy_interval(*a, whole=float), "in per cent"),
+    ("one-accuracy", lambda *a: accuracy_interval(*a, whole=lambda p: int(100 * p)),
+     "do not truncate"),
+    ("one-accuracy", lambda *a: accuracy_interval(*a, root=False), "of one image"),
+    ("one-accuracy", lambda *a: accuracy_interval(*a, times=1), "standard error"),
+    ("one-accuracy", lambda *a: accuracy_interval(*a, times=3.92), "half the width"),
+    ("one-accuracy", lambda *a: accuracy_interval(*a, times=3), "right and wrong"),
+    ("unused", lambda s: never_read(s, of=lambda f: [f]), "count the body"),
+    ("unused", lambda s: never_read(s, contexts=(ast.expr_context,)), "an ast.Load"),
+    ("unused", lambda s: never_read(s, keywords=False), "kwonlyargs"),
+    ("unused", lambda s: {"total"}, "less the names"),
     ("passes", lambda steps: (9 * steps + 3, 3 * steps + 3), "divide by 3"),
     ("passes", lambda steps: (steps + 1, 3 * steps + 1), "wrong way round"),
     ("passes", lambda steps: (3 * steps, steps), "query loss is missing"),
@@ -701,6 +898,27 @@ SLIPS = [
     ("own-share", lambda s, tasks, p: s.sum(0), "divide by tasks"),
     ("own-share", lambda s, tasks, p: s.sum(0) / p, "not by that of processes"),
     ("own-share", lambda s, tasks, p: s.mean(0) / tasks, "divides twice"),
+    ("log-uniform", lambda u, low, high: low + u * (high - low), "not log-uniform"),
+    ("log-uniform", lambda *a: log_uniform(*a).log(), "take the exponential"),
+    ("log-uniform", lambda u, low, high: log_uniform(u, high, low), "the wrong way"),
+    ("by-script",
+     lambda s, g: (s.mean(), 2.4469 * s.std() / 7**0.5), "this is over tasks"),
+    ("by-script",
+     lambda *a: by_script(*a, over=lambda means, s: s.mean()), "weigh more"),
+    ("by-script", lambda *a: by_script(*a, t=1.96), "1.96 is too small"),
+    ("by-script", lambda *a: by_script(*a, t=3**0.5), "standard deviation"),
+    ("abstain", lambda d, threshold: d.argmin(1), "the undecided query"),
+    ("abstain", lambda *a: decide(*a, far=-1), "the farthest class"),
+    ("abstain", lambda *a: decide(*a, enough=torch.lt), "comparison is reversed"),
+    ("abstain",
+     lambda d, threshold: torch.where(d.amin(1) <= threshold, d.argmin(1), -1),
+     "not a distance"),
+    ("abstain", lambda d, threshold: (-d).softmax(1).amax(1), "are probabilities"),
+    ("one-step", lambda *a: head_after_a_step(*a).T, "transposed"),
+    ("one-step", lambda *a: -head_after_a_step(*a), "sign is wrong"),
+    ("one-step", lambda *a: head_after_a_step(*a, centred=False), "mean of all"),
+    ("one-step", lambda *a: head_after_a_step(*a, over=1), "divide by N"),
+    ("one-step", lambda *a: head_after_a_step(*a, over=4 / 3), "not a sum"),
 ]  # fmt: skip
 
 CHAPTER_OF = {name: chapter for chapter, name in EXERCISES}
@@ -748,7 +966,8 @@ def test_answers_may_be_plain_numbers_and_other_precisions(name):
 
     other = "count-the-labels", "where-maml-lands", "quadratic-meta-gradient"
     words = "transductive", "common-version", "which-wheel", "drift"
-    if name not in (*other, *words):
+    code = "mend", "inner-loop", "unused"
+    if name not in (*other, *words, *code):
         assert check(CHAPTER_OF[name], name, precise)
 
 

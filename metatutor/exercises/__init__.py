@@ -4,7 +4,25 @@
 never raises: it returns a `Feedback` that says, in both languages, what it found.
 """
 
-from . import ch01, ch02, ch03, ch04, ch05, ch08, ch10, ch11, ch12, ch13, ch14, ch23
+from . import (
+    ch01,
+    ch02,
+    ch03,
+    ch04,
+    ch05,
+    ch06,
+    ch07,
+    ch08,
+    ch09,
+    ch10,
+    ch11,
+    ch12,
+    ch13,
+    ch14,
+    ch15,
+    ch16,
+    ch23,
+)
 from .feedback import Feedback
 
 __all__ = [
@@ -14,11 +32,16 @@ __all__ = [
     "ch03",
     "ch04",
     "ch05",
+    "ch06",
+    "ch07",
     "ch08",
+    "ch09",
     "ch10",
     "ch11",
     "ch12",
     "ch13",
     "ch14",
+    "ch15",
+    "ch16",
     "ch23",
 ]

@@ -1,5 +1,6 @@
 """Stubs fail, folded solutions pass, and typical mistakes get their own hint."""
 
+import ast
 import math
 import re
 
@@ -14,12 +15,17 @@ from metatutor.exercises import (
     ch03,
     ch04,
     ch05,
+    ch06,
+    ch07,
     ch08,
+    ch09,
     ch10,
     ch11,
     ch12,
     ch13,
     ch14,
+    ch15,
+    ch16,
     ch23,
 )
 
@@ -31,12 +37,17 @@ CHECKERS = {
     "ch03": ch03,
     "ch04": ch04,
     "ch05": ch05,
+    "ch06": ch06,
+    "ch07": ch07,
     "ch08": ch08,
+    "ch09": ch09,
     "ch10": ch10,
     "ch11": ch11,
     "ch12": ch12,
     "ch13": ch13,
     "ch14": ch14,
+    "ch15": ch15,
+    "ch16": ch16,
     "ch23": ch23,
 }
 
@@ -151,6 +162,18 @@ def weights_without_sums(cosines, labels, ways, scale):
     return (scale * cosines).softmax(0)
 
 
+def unpunished(scores, seen, penalty):
+    return scores.argmax(1)
+
+
+def how_many_distinct(descriptions):
+    return len(descriptions.unique(dim=0))
+
+
+def over_images(right):
+    return 1.96 * right.double().std() / math.sqrt(right.numel())
+
+
 def no_class_twice(classes, ways):
     return math.perm(classes, ways) / classes**ways
 
@@ -169,6 +192,21 @@ def of_two_sets(a, b):
 
 def overlapping():
     return False, False, True, False
+
+
+def one_observation(mu, t, average, n, sigma):
+    prior, data = 1 / t**2, 1 / sigma**2
+    return (prior * mu + data * average) / (prior + data), (prior + data) ** -0.5
+
+
+def by_one_tail(mean, std, y, level):
+    z = torch.distributions.Normal(0, 1).icdf(torch.tensor(level, dtype=y.dtype))
+    return ((y - mean).abs() <= z * std).double().mean()
+
+
+def from_the_posterior(m, s, mean, std):
+    normal = torch.distributions.Normal
+    return torch.distributions.kl_divergence(normal(mean, std), normal(m, s))
 
 
 def step_at_the_start(theta, a, w, strength):
@@ -266,6 +304,65 @@ def unlike_strings(pins, installed):
     return [n for n, found in installed.items() if wanted.get(n, found) != found]
 
 
+def mended_by_replace(text, before, after):
+    return text.replace(before, after)
+
+
+def adapt_in_place(model, x, y, lr, steps):
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    return dict(model.named_parameters())
+
+
+def whole_per_cent(correct, total):
+    p = correct / total
+    return 100 * correct // total, 196 * (p * (1 - p) / total) ** 0.5
+
+
+def with_signature(source):
+    function = ast.parse(source).body[0]
+    names = {arg.arg for arg in function.args.args}
+    return names - {n.arg for n in ast.walk(function) if isinstance(n, ast.arg)}
+
+
+def uniform(u, low, high):
+    return low + u * (high - low)
+
+
+def over_tasks(scores, groups):
+    result = mt.Result(scores)
+    return result.mean, result.ci95
+
+
+def never_in_doubt(distances, threshold):
+    return distances.argmin(1)
+
+
+def head_of_means(features, labels, rate):
+    ways = int(labels.max()) + 1
+    mu = torch.stack([features[labels == c].mean(0) for c in range(ways)])
+    return rate / ways * mu
+
+
+def logits_as_shares(alpha, results):
+    return torch.tensordot(alpha, results, 1)
+
+
+def by_the_shares(alpha, results, slope):
+    return (results * slope).sum((1, 2))
+
+
+def one_sided(gradient, w, v, epsilon):
+    return (gradient(w + epsilon * v) - gradient(w)) / epsilon
+
+
+def with_none(alpha, names):
+    return tuple(names[k] for k in alpha.argmax(1))
+
+
 MISTAKES = [
     (ch01, "draw-a-task", lambda x, a, b: a * torch.sin(x + b), "符号", "wrong sign"),
     (ch01, "average-wave", lambda x: 0 * x, "整个周期", "whole period"),
@@ -286,10 +383,23 @@ MISTAKES = [
     (ch05, "another-example", halfway, "按 count 加权", "halfway"),
     (ch05, "matching-probability", weights_without_sums, "加起来", "add up those"),
     (ch05, "ceiling", no_class_twice, "没有任何类重复", "no class comes twice"),
+    (ch06, "harmonic-mean", lambda s, u: (s + u) / 2, "算术平均", "arithmetic"),
+    (ch06, "calibrated-stacking", unpunished, "没有起作用", "does nothing"),
+    (ch06, "twin-classes", how_many_distinct, "再除以类数", "divide by that"),
+    (ch06, "interval-over-classes", over_images, "先对每个类求平均", "together"),
+    (ch07, "weigh", one_observation, "忘了 n", "n is missing"),
+    (ch07, "coverage", by_one_tail, "分位数取错了", "the wrong quantile"),
+    (ch07, "gap", from_the_posterior, "方向反了", "the wrong way round"),
+    (ch07, "next-point", lambda f, V: f.norm(dim=1).argmax(), "用 V 来量", "with V"),
     (ch08, "proximal-point", step_at_the_start, "终点 φ 处", "the end, φ"),
     (ch08, "envelope-gradient", lambda t, near, s: s * (near(t) - t), "反了", "sign"),
     (ch08, "conjugate-gradient", steepest_descent, "最速下降", "steepest descent"),
     (ch08, "implicit-gradient", implicit_without_strength, "除以 λ", "division by λ"),
+    (ch09, "mixed-operation", logits_as_shares, "先取 softmax", "not shares yet"),
+    (ch09, "pull-on-alpha", by_the_shares, "穿过 softmax", "pass the softmax"),
+    (ch09, "mixed-product", one_sided, "单侧差分", "one-sided"),
+    (ch09, "choose-operations", with_none, "说明不了什么", "says nothing"),
+    (ch09, "honest-report", lambda val, test: val.max(), "偏高", "too high"),
     (ch10, "break-even", with_fraction, "向上取整", "round up"),
     (ch10, "chosen-rate", picked_on_the_test, "在测试任务上挑", "on the test tasks"),
     (ch10, "paired-interval", of_two_sets, "先逐个相减", "subtract task by task"),
@@ -310,6 +420,14 @@ MISTAKES = [
     (ch14, "common-version", in_any_range, "其中一部分", "some of the ranges"),
     (ch14, "which-wheel", of_this_python, "平台不对", "another platform"),
     (ch14, "drift", unlike_strings, "2.14.1+cpu", "names the build"),
+    (ch15, "mend", mended_by_replace, "补丁没有打上", "nothing was mended"),
+    (ch15, "inner-loop", adapt_in_place, "权重变了", "weights have changed"),
+    (ch15, "one-accuracy", whole_per_cent, "别截断", "do not truncate"),
+    (ch15, "unused", with_signature, "只数函数体", "count the body"),
+    (ch16, "log-uniform", uniform, "不是对数均匀", "not log-uniform"),
+    (ch16, "by-script", over_tasks, "按任务算的", "this is over tasks"),
+    (ch16, "abstain", never_in_doubt, "没有把握的查询", "the undecided query"),
+    (ch16, "one-step", head_of_means, "少了总平均", "mean of all is missing"),
     (ch23, "passes", lambda steps: (steps + 1, steps + 1), "二阶项", "second order"),
     (ch23, "in-chunks", mean_of_means, "同等重要", "counts as much"),
     (ch23, "processes", with_cut_tasks, "任务不能切开", "cannot be cut"),
