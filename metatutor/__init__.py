@@ -9,19 +9,22 @@ A source draws tasks, a learner adapts to each, a result reports what came out::
 """
 
 from torch.nn.functional import cross_entropy
-from torch.nn.functional import mse_loss as mse
 
-from . import data, models, plotting, pretrained
+from . import card, data, export, models, plotting, pretrained, zero_shot
+from .calibration import measure_calibration
 from .checkpoint import CheckpointError
 from .data import DataError
 from .engine import Engine, ProcessLostError
 from .evaluation import meta_evaluate
 from .learners import (
     ANIL,
+    BMAML,
     CAVIA,
     MAML,
     R2D2,
     AdaptationError,
+    ALPaCA,
+    ConditionalNeuralProcess,
     FromScratch,
     ImplicitMAML,
     JointPretraining,
@@ -33,9 +36,12 @@ from .learners import (
     MinibatchProx,
     NearestMean,
     NoAdaptation,
+    Predictor,
+    ProbabilisticLearner,
     PrototypicalNetwork,
     Reptile,
 )
+from .losses import mse_loss as mse
 from .pretraining import pretrain
 from .results import Result, accuracy
 from .run import History, MetaLossError
@@ -45,11 +51,14 @@ from .version import __version__
 
 __all__ = [
     "ANIL",
+    "BMAML",
     "CAVIA",
     "MAML",
     "R2D2",
+    "ALPaCA",
     "AdaptationError",
     "CheckpointError",
+    "ConditionalNeuralProcess",
     "DataError",
     "Engine",
     "Episodes",
@@ -67,6 +76,8 @@ __all__ = [
     "Mixture",
     "NearestMean",
     "NoAdaptation",
+    "Predictor",
+    "ProbabilisticLearner",
     "ProcessLostError",
     "PrototypicalNetwork",
     "Reptile",
@@ -76,8 +87,11 @@ __all__ = [
     "TaskSource",
     "__version__",
     "accuracy",
+    "card",
     "cross_entropy",
     "data",
+    "export",
+    "measure_calibration",
     "meta_evaluate",
     "meta_train",
     "models",
@@ -85,4 +99,5 @@ __all__ = [
     "plotting",
     "pretrain",
     "pretrained",
+    "zero_shot",
 ]

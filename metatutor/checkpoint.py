@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from glob import escape
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
 
@@ -49,10 +51,20 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: no such file.
-        CheckpointError: not a checkpoint, of another version, or its checksum is not
-            the one written in it (truncated or altered).
+        CheckpointError: not a checkpoint, of another version, its checksum is not the
+            one written in it (truncated or altered), or it holds what no checkpoint
+            does, such as code.
     """
-    header, _, payload = Path(path).read_bytes().partition(b"\n")
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise CheckpointError(f"{path} is no file: a checkpoint is needed")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error})") from error
+    header, _, payload = content.partition(b"\n")
     words = header.split(b" ")
     if len(words) != 3 or words[0] != MAGIC:
         raise CheckpointError(f"{path} is not a metatutor checkpoint")
@@ -68,5 +80,29 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
             f"{path} is truncated or altered: its SHA-256 should be {expected}, but is "
             f"{found}. The file was left as it is; resume from an older checkpoint"
         )
+    try:
+        state = unpacked(payload)
+    except Exception as error:  # what a file made by hand can raise has no end
+        raise CheckpointError(
+            f"{path} holds something that no checkpoint does, and was not unpacked "
+            f"({type(error).__name__}): take checkpoints only from those you trust"
+        ) from error
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path} holds a {type(state).__name__}, not a state")
+    return state
+
+
+def unpacked(payload: bytes) -> Any:
+    """What ``torch.save`` packed; code in it is refused, and so is what would swell."""
+    with ZipFile(io.BytesIO(payload)) as archive:
+        if any(file.compress_type != ZIP_STORED for file in archive.infolist()):
+            raise BadZipFile("torch.save does not compress")
     # to the CPU: whoever loads it may not have the device it was saved from
     return torch.load(io.BytesIO(payload), weights_only=True, map_location="cpu")
+
+
+def clear_leftovers(path: str | Path) -> None:
+    """Removes what a process that was killed while writing ``path`` left beside it."""
+    path = Path(path)
+    for beside in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+        beside.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from .learners.checks import (
     refuse_unsolved,
 )
 from .results import Result
-from .tasks import TaskSource, at_least_one
+from .tasks import TaskSource, at_least_one, check_batch, check_seed
 
 Metric = Callable[[Tensor, Tensor], Tensor]
 """``metric(outputs, targets)`` of one task's queries -> scalar."""
@@ -59,19 +59,22 @@ def meta_evaluate(
         AdaptationError: a solver missed its tolerance; or outputs that are NaN or
             infinite, which a ``metric`` such as accuracy would score in silence.
     """
+    check_kinds(learner, source, metric)
+    seed = check_seed("seed", seed)
     if at_least_one("tasks", tasks) < 2:
         raise ValueError("tasks is 1: an interval over tasks needs at least 2")
     check_steps("steps", steps)
     at_least_one("chunk", chunk)
     measure = learner.loss if metric is None else metric
-    batch = source.sample(tasks, generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    batch = check_batch(source.sample(tasks, generator=generator))
 
     def score(sx: Tensor, sy: Tensor, qx: Tensor, qy: Tensor) -> Tensor:
         fitted = learner.fit(sx, sy, steps)
         outputs = learner.predict(fitted, qx)
         broken = (~outputs.isfinite()).any().to(outputs.dtype)
         unsolved = learner.unsolved(fitted).to(outputs)
-        return torch.stack([measure(outputs, qy), broken, unsolved])
+        return torch.stack([measured(measure, outputs, qy), broken, unsolved])
 
     # a learner on raw pixels has no parameters, and no device of its own
     device = next(learner.parameters(), batch.support_x).device
@@ -91,6 +94,29 @@ def meta_evaluate(
         )
     name = getattr(measure, "__name__", type(measure).__name__)
     return Result(scores.cpu(), metric=name, transductive=learner.transductive)
+
+
+def measured(measure: Metric, outputs: Tensor, targets: Tensor) -> Tensor:
+    """The score of one task, a real scalar or refused."""
+    score = measure(outputs, targets)
+    if not isinstance(score, Tensor) or score.dim() or not score.is_floating_point():
+        what = (
+            f"a tensor of shape {tuple(score.shape)} and {score.dtype}"
+            if isinstance(score, Tensor)
+            else f"a {type(score).__name__}"
+        )
+        raise TypeError(f"the metric gives {what}: one tensor of a float is needed")
+    return score
+
+
+def check_kinds(learner: object, source: object, metric: object) -> None:
+    """Refuses what is not a learner, a source of tasks, and a function or None."""
+    if not isinstance(learner, Learner):
+        raise TypeError(f"learner is a {type(learner).__name__}, not a mt.Learner")
+    if not isinstance(source, TaskSource):
+        raise TypeError(f"source is a {type(source).__name__}, not a mt.TaskSource")
+    if metric is not None and not callable(metric):
+        raise TypeError(f"metric is a {type(metric).__name__}, not a function")
 
 
 @contextmanager

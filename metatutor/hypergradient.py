@@ -9,7 +9,8 @@ from torch import Tensor
 
 from .learners.checks import AdaptationError, check_positive
 from .learners.conjugate_gradient import Solution, conjugate_gradient
-from .tasks import at_least_one
+from .misfits import misfits_refused
+from .tasks import at_least_one, check_finite
 
 Objective = Callable[[Tensor, Tensor], Tensor]
 """``objective(weights, hyper)`` -> scalar."""
@@ -56,8 +57,19 @@ def hypergradient(
         AdaptationError: the weights are no minimum of the training loss, or the solver
             missed its tolerance; with the numbers.
     """
-    if solver not in ("cg", "neumann"):
+    if not isinstance(solver, str) or solver not in ("cg", "neumann"):
         raise ValueError(f"solver is {solver!r}: 'cg' or 'neumann' is needed")
+    for name, loss in (("train", train_loss), ("validation", validation_loss)):
+        if not callable(loss):
+            kind = type(loss).__name__
+            raise TypeError(f"{name}_loss is a {kind}, not a function")
+    for name, values in (("weights", weights), ("hyper", hyper)):
+        if not isinstance(values, Tensor) or not values.is_floating_point():
+            raise TypeError(
+                f"{name} is {getattr(values, 'dtype', type(values).__name__)}: a "
+                "tensor of floating point is needed"
+            )
+        check_finite(name, values)
     if weights.dim() != 1:
         raise ValueError(
             f"weights have shape {tuple(weights.shape)}: a vector is needed"
@@ -67,7 +79,29 @@ def hypergradient(
         tolerance = 1e-6 if weights.dtype == torch.float64 else 1e-3
     check_positive("tolerance", tolerance)
 
-    weights, hyper = weights.detach(), hyper.detach()
+    if solver == "neumann" and rate is None:
+        raise ValueError("the Neumann series needs a rate")
+    if rate is not None:
+        check_positive("rate", rate)
+    with misfits_refused(weights=weights, hyper=hyper):
+        return at_minimum(
+            train_loss, validation_loss, weights.detach(), hyper.detach(),
+            solver=solver, steps=steps, rate=rate, tolerance=tolerance,
+        )  # fmt: skip
+
+
+def at_minimum(
+    train_loss: Objective,
+    validation_loss: Objective,
+    weights: Tensor,
+    hyper: Tensor,
+    *,
+    solver: str,
+    steps: int,
+    rate: float | None,
+    tolerance: float,
+) -> Tensor:
+    """`hypergradient` of arguments that were checked."""
     by_weights = torch.func.grad(train_loss)
     slope, hessian_product = torch.func.vjp(lambda w: by_weights(w, hyper), weights)
     left = (slope.norm() / (1 + weights.norm())).item()
@@ -89,9 +123,6 @@ def hypergradient(
             product, of_weights, max_steps=steps, tolerance=tolerance
         )
     else:
-        if rate is None:
-            raise ValueError("the Neumann series needs a rate")
-        check_positive("rate", rate)
         solved = neumann(product, of_weights, rate=rate, steps=steps)
     if not solved.residual <= tolerance:
         raise AdaptationError(

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample
 from torchvision.ops import FrozenBatchNorm2d
 
+from .misfits import misfits_refused
+from .tasks import at_least_one, check_finite, is_number
+
 NORMS = ("batch", "group", "layer", "frozen", "none")
 
 
@@ -34,7 +37,12 @@ def mlp(
         activation: what makes the activation after each hidden layer. Choose a
             smooth one (``nn.Tanh``) to check gradients by finite differences.
     """
-    widths = [inputs, *hidden]
+    widths = [at_least_one("inputs", inputs), *whole_widths("hidden", hidden)]
+    at_least_one("outputs", outputs)
+    if not callable(activation) or isinstance(activation, nn.Module):
+        raise TypeError(
+            f"activation is {activation!r}: what makes one, such as nn.Tanh"
+        )
     layers: list[nn.Module] = []
     for width, following in pairwise(widths):
         layers += [nn.Linear(width, following), activation()]
@@ -56,6 +64,10 @@ def conv4(
         channels: filters of each block.
         norm: how each block normalises; see `normalisation`.
     """
+    at_least_one("channels", channels)
+    if outputs is not None:
+        at_least_one("outputs", outputs)
+    normalisation(norm, channels)  # refused before anything random is drawn
     layers: list[nn.Module] = []
     for width in (1, channels, channels, channels):
         layers += [nn.Conv2d(width, channels, 3, padding=1)]
@@ -78,6 +90,14 @@ def residual(widths: Sequence[int] = (64, 128), norm: str = "batch") -> nn.Seque
         widths: channels of the blocks.
         norm: how layers normalise; see `normalisation`.
     """
+    widths = whole_widths("widths", widths)
+    if not 1 <= len(widths) <= 4:
+        raise ValueError(
+            f"widths are {widths}: one to four are needed, since each halves the 28 "
+            "pixels of an edge"
+        )
+    for width in widths:
+        normalisation(norm, width)  # refused before anything random is drawn
     stem = [nn.Conv2d(1, 32, 3, padding=1, bias=norm == "none")]
     layers: list[nn.Module] = [Centre(), *stem, normalisation(norm, 32), nn.ReLU()]
     for width, following in pairwise([32, *widths]):
@@ -86,6 +106,13 @@ def residual(widths: Sequence[int] = (64, 128), norm: str = "batch") -> nn.Seque
     layers += [nn.Flatten(), Scale((widths[-1] * side**2) ** -0.25)]
     # faster on CPUs: channels lie side by side in memory
     return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+def whole_widths(name: str, widths: Sequence[int]) -> list[int]:
+    """``widths`` as a list, if they are whole numbers of at least 1."""
+    if not isinstance(widths, Sequence) or isinstance(widths, str):
+        raise TypeError(f"{name} is {widths!r}: a list of whole numbers is needed")
+    return [at_least_one(f"{name}[{i}]", width) for i, width in enumerate(widths)]
 
 
 class ResidualBlock(nn.Module):
@@ -140,6 +167,20 @@ def centred(images: Tensor, spread: float = 0.42) -> Tensor:
         images: ``(images, 1, height, width)``, ink above 0 on paper 0.
         spread: the size.
     """
+    if not isinstance(images, Tensor):
+        raise TypeError(f"images is a {type(images).__name__}, not a tensor")
+    if (
+        images.dim() != 4
+        or 0 in images.shape[1:]
+        or images.shape[1] != 1
+        or not images.is_floating_point()
+    ):
+        raise ValueError(
+            f"images are {tuple(images.shape)} {images.dtype}: (images, 1, height, "
+            "width) of floating point is needed"
+        )
+    if not is_number(spread) or not 0 < spread < float("inf"):
+        raise ValueError(f"spread is {spread!r}: a finite number above 0 is needed")
     height, width = images.shape[-2:]
     ink = images[:, 0] / images.sum((1, 2, 3)).clamp_min(1e-6)[:, None, None]
 
@@ -175,8 +216,9 @@ def normalisation(norm: str, channels: int) -> nn.Module:
     Raises:
         ValueError: another name.
     """
-    if norm not in NORMS:
+    if not isinstance(norm, str) or norm not in NORMS:
         raise ValueError(f"norm is {norm!r}: one of {NORMS} is needed")
+    at_least_one("channels", channels)
     if norm == "batch":
         return nn.BatchNorm2d(channels, track_running_stats=False)
     if norm == "frozen":
@@ -202,8 +244,14 @@ def freeze_statistics(model: nn.Module, images: Tensor) -> nn.Module:
 
     Raises:
         ValueError: a model without batch normalisation, one whose pass uses such a
-            layer twice or not at all, or fewer than 2 images.
+            layer twice or not at all, fewer than 2 images, NaN in them, or images that
+            the model cannot take.
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model is a {type(model).__name__}, not an nn.Module")
+    if not isinstance(images, Tensor) or not images.dim():
+        raise TypeError("images is no tensor of images, (images, …)")
+    check_finite("images", images)
     if len(images) < 2:
         raise ValueError(f"{len(images)} images have no statistics: give hundreds")
     model = copy.deepcopy(model)
@@ -227,7 +275,7 @@ def freeze_statistics(model: nn.Module, images: Tensor) -> nn.Module:
     for name, layer in layers.items():  # of the copy, all replaced in the end
         layer.register_forward_pre_hook(measure(name))
         layer.train()  # running statistics, if there are any, would count otherwise
-    with torch.no_grad():
+    with torch.no_grad(), misfits_refused(images=images):
         model(images)
     for name, layer in layers.items():
         if name not in measured:

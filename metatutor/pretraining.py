@@ -11,8 +11,9 @@ from torch.nn.functional import cross_entropy
 from tqdm import trange
 
 from .learners.checks import check_positive
+from .misfits import misfits_refused
 from .run import History, MetaLossError
-from .tasks import Augment, at_least_one, check_finite
+from .tasks import Augment, at_least_one, check_finite, check_seed, functions
 
 
 def pretrain(
@@ -52,17 +53,34 @@ def pretrain(
     for name, value in (("iterations", iterations), ("batch", batch)):
         at_least_one(name, value)
     check_positive("lr", lr)
+    seed = check_seed("seed", seed)
+    if not isinstance(backbone, nn.Module):
+        raise TypeError(f"backbone is a {type(backbone).__name__}, not an nn.Module")
+    if not any(p.requires_grad for p in backbone.parameters()):
+        raise ValueError("the backbone has no parameter that wants a gradient")
+    if not isinstance(examples, Tensor):
+        raise TypeError(f"examples is a {type(examples).__name__}, not a tensor")
+    if examples.dim() < 2 or 0 in examples.shape[:2]:
+        raise ValueError(
+            f"examples have shape {tuple(examples.shape)}: (classes, examples per "
+            "class, …), none of them 0, is needed"
+        )
     check_finite("examples", examples)
     several = augment if isinstance(augment, Sequence) else [augment]
-    augment = [function for function in several if function is not None]
+    augment = functions("augment", several)
     classes, per_class = examples.shape[:2]
     generator = torch.Generator().manual_seed(seed)
     history = History()
     bar = trange(iterations, desc="pretrain", **({} if progress else {"disable": True}))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        with torch.no_grad():
-            features = backbone(examples[0, :2]).shape[1]
+        with torch.no_grad(), misfits_refused(images=examples[0, :2]):
+            embedded = backbone(examples[0, :2])
+        if not isinstance(embedded, Tensor) or embedded.dim() != 2:
+            raise ValueError(
+                "the backbone does not give (images, features): end it in nn.Flatten()"
+            )
+        features = embedded.shape[1]
         head = nn.Linear(features, classes).to(examples.device)
         optimizer = torch.optim.Adam([*backbone.parameters(), *head.parameters()], lr)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, iterations)
@@ -73,9 +91,10 @@ def pretrain(
             images = examples[labels, which][None, :, None]
             for function in augment:
                 images = function(images, generator)
-            loss = cross_entropy(
-                head(backbone(images[0, :, 0])), labels.to(images.device)
-            )
+            with misfits_refused(images=images[0, :, 0]):
+                loss = cross_entropy(
+                    head(backbone(images[0, :, 0])), labels.to(images.device)
+                )
             if not loss.isfinite():
                 raise MetaLossError(
                     f"the loss became {loss.item()} at iteration "

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .tasks import is_label
+
 # Student's t, the 97.5 % quantile for 1, 2, … 28 degrees of freedom: what a 95 %
 # interval over 2 to 29 tasks needs. From 30 tasks on, the normal 1.96 is as good.
 T_QUANTILES = (
@@ -16,6 +18,7 @@ T_QUANTILES = (
     2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484,
 )  # fmt: skip
 NORMAL_QUANTILE = 1.9600
+NO_SCORES = (torch.bool, torch.complex64, torch.complex128)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,12 @@ class Result:
 
     def __post_init__(self) -> None:
         scores = self.per_task
+        if not isinstance(scores, Tensor) or scores.dtype in NO_SCORES:
+            kind = getattr(scores, "dtype", type(scores).__name__)
+            raise TypeError(f"per_task is {kind}: a tensor of real numbers is needed")
+        if not isinstance(self.metric, str):
+            kind = type(self.metric).__name__
+            raise TypeError(f"metric is a {kind}: a name is needed")
         if scores.dim() != 1 or len(scores) < 2:
             raise ValueError(
                 f"per_task has shape {tuple(scores.shape)}: one score for each of "
@@ -49,6 +58,8 @@ class Result:
                 f"{int(scores.isnan().sum())} of {len(scores)} tasks scored NaN, which "
                 "is no score: a diverged task counts as infinite"
             )
+        if len(scores[scores.isinf()].unique()) > 1:
+            raise ValueError("scores of ∞ and of −∞ have no mean: one of them is wrong")
 
     @property
     def n(self) -> int:
@@ -72,7 +83,7 @@ class Result:
         It does not shrink with more tasks, so it says nothing about how well the
         mean is known: that is `ci95`.
         """
-        return self.per_task.double().std().item()
+        return math.inf if self.diverged else self.per_task.double().std().item()
 
     @property
     def ci95(self) -> float:
@@ -87,6 +98,8 @@ class Result:
         When both methods saw the same tasks, the interval of the difference is the
         right one to compare them by: the tasks' own difficulty cancels.
         """
+        if not isinstance(other, Result):
+            return NotImplemented
         if self.n != other.n:
             raise ValueError(
                 f"{self.n} tasks on one side and {other.n} on the other: a paired "
@@ -140,6 +153,21 @@ def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
     Raises:
         ValueError: other shapes, which would be paired up wrongly in silence.
     """
+    for name, tensor in (("outputs", outputs), ("targets", targets)):
+        if not isinstance(tensor, Tensor):
+            kind = type(tensor).__name__
+            raise TypeError(f"{name} is a {kind}: a torch.Tensor is needed")
+    if (
+        outputs.dtype in NO_SCORES
+        or not is_label(targets)
+        or not outputs.dim()
+        or not outputs.numel()
+    ):
+        raise ValueError(
+            f"outputs have shape {tuple(outputs.shape)} and targets are "
+            f"{targets.dtype}: (examples, classes), none of them 0, and whole numbers "
+            "are needed"
+        )
     if targets.shape != outputs.shape[:-1]:
         raise ValueError(
             f"outputs have shape {tuple(outputs.shape)} and targets "

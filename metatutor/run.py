@@ -15,12 +15,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from .checkpoint import (
+    CheckpointError,
+    clear_leftovers,
+    load_checkpoint,
+    save_checkpoint,
+)
 from .engine import Engine, ProcessLostError, processes
 from .learners.base import Learner
 from .learners.checks import in_words, plain_settings
 from .results import Result
-from .tasks import TaskBatch, TaskSource
+from .tasks import TaskBatch, TaskSource, check_batch
 
 
 class MetaLossError(FloatingPointError):
@@ -79,7 +84,8 @@ class Run:
         """One outer step on freshly drawn tasks."""
         started = time.perf_counter()
         self.learner.at_iteration(self.history.iterations)
-        batch = source.sample(meta_batch, generator=self.generator).to(self.device)
+        batch = check_batch(source.sample(meta_batch, generator=self.generator))
+        batch = batch.to(self.device)
         value = self.meta_gradient(batch).item()
         if not math.isfinite(value):
             raise MetaLossError(self.diverged(f"the meta-loss became {value}"))
@@ -122,9 +128,11 @@ class Run:
         Of several processes, the first writes: all hold the same.
         """
         self.refuse_broken_parameters()
-        self.saved_at = self.history.iterations
+        first, self.saved_at = self.saved_at is None, self.history.iterations
         if processes.rank() > 0:
             return
+        if first:
+            clear_leftovers(self.checkpoint)
         state = {
             "settings": self.settings,
             "learner": self.learner.state_dict(),
@@ -141,8 +149,8 @@ class Run:
 
     def load(self, iterations: int) -> None:
         """Takes everything back from the checkpoint of a run with these settings."""
-        state = processes.from_first(lambda: load_checkpoint(self.checkpoint))
-        if "settings" not in state:
+        state = processes.from_first(self.read)
+        if not isinstance(state.get("settings"), dict):
             raise CheckpointError(f"{self.checkpoint} is not of a training run")
         for name in self.settings | state["settings"]:
             ours, saved = self.settings.get(name), state["settings"].get(name)
@@ -152,23 +160,52 @@ class Run:
                     f"one has {ours!r}: resume with the same settings, or name another "
                     "file"
                 )
-        behind = len(state["history"]["loss"])
+        try:
+            if state["history"].keys() != vars(History()).keys():
+                raise KeyError("history")
+            history = History(**state["history"])
+            behind = len(history.loss)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise self.unfit(error) from error
         if behind > iterations:
             raise ValueError(
                 f"{self.checkpoint} has {behind} iterations behind it, more than the "
                 f"{iterations} asked for: ask for more, or start anew"
             )
+        before = copy.deepcopy(self.learner.state_dict())
+        try:
+            self.take_up(state)
+        except Exception as error:  # the file is whole, but was made by somebody else
+            self.learner.load_state_dict(before)
+            raise self.unfit(error) from error
+        self.history, self.saved_at = history, behind
+        self.differ_in_chance(behind)
+
+    def read(self) -> dict[str, Any]:
+        """What the checkpoint holds; what a killed run left beside it is removed."""
+        clear_leftovers(self.checkpoint)
+        return load_checkpoint(self.checkpoint)
+
+    def take_up(self, state: dict[str, Any]) -> None:
+        """Sets the learner, the optimiser and all random states."""
         self.learner.load_state_dict(state["learner"])
+        self.refuse_broken_parameters()
         self.optimizer.load_state_dict(state["optimizer"])
-        self.history = History(**state["history"])
-        self.best, self.best_score = state["best"], state["best_score"]
-        self.waiting = state["waiting"]
+        self.best, self.best_score = state["best"], float(state["best_score"])
+        self.waiting = int(state["waiting"])
+        if self.best is not None and self.best.keys() != state["learner"].keys():
+            raise KeyError("best")
         self.generator.set_state(state["tasks_rng"])
         torch.set_rng_state(state["global_rng"])
-        self.differ_in_chance(behind)
         if state["device_rng"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["device_rng"], self.device)
-        self.saved_at = self.history.iterations
+
+    def unfit(self, error: Exception) -> CheckpointError:
+        """The error for a checkpoint that is whole, but not what `save` writes."""
+        return CheckpointError(
+            f"{self.checkpoint} holds a state that this run cannot take up "
+            f"({type(error).__name__}: {error}): was it written by metatutor?"
+        )
 
     def differ_in_chance(self, iteration: int) -> None:
         """Lets every process but the first draw dropout and the like on its own."""
@@ -201,7 +238,12 @@ def run_settings(learner: Learner) -> dict[str, Any]:
     """What a learner was made with, and the shapes of what it trains."""
     shapes = [list(p.shape) for p in learner.parameters()]
     name = type(learner).__name__
-    return {"learner": name, **plain_settings(learner), "parameters": shapes}
+    # NumPy's float is one of Python's too, and would make the checkpoint unreadable
+    plain = {
+        key: float(value) if isinstance(value, float) else value
+        for key, value in plain_settings(learner).items()
+    }
+    return {"learner": name, **plain, "parameters": shapes}
 
 
 def device_rng(device: torch.device) -> Tensor | None:

@@ -8,11 +8,11 @@ A `TaskSource` draws batches; `Episodes` is the source for labelled classes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from numbers import Integral
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import torch
@@ -26,6 +26,9 @@ class Task(NamedTuple):
     support_y: Tensor
     query_x: Tensor
     query_y: Tensor
+
+
+SETS = ("support", "query")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +72,23 @@ class TaskBatch:
                     f"support_{part} has examples of shape {support} and query_{part} "
                     f"of {query}: one task has one shape of example"
                 )
+            kinds = [getattr(self, f"{set_}_{part}").dtype for set_ in SETS]
+            if kinds[0] != kinds[1]:
+                raise ValueError(
+                    f"support_{part} holds {kinds[0]} and query_{part} {kinds[1]}: "
+                    "both need one kind of number"
+                )
         # what is a class in the query set must have been one in the support set
         check_labels("support_y", self.support_y)
         if is_label(self.support_y):
             check_labels("query_y", self.query_y, ways=int(self.support_y.max()) + 1)
+        if not isinstance(self.truth, Mapping):
+            kind = type(self.truth).__name__
+            raise TypeError(f"truth is a {kind}: a dict of tensors is needed")
         for name, values in self.truth.items():
+            if not isinstance(values, Tensor):
+                kind = type(values).__name__
+                raise TypeError(f"truth[{name!r}] is a {kind}: a tensor is needed")
             if values.dim() == 0 or len(values) != len(self):
                 raise ValueError(
                     f"truth[{name!r}] has shape {tuple(values.shape)}: one row for "
@@ -98,7 +113,24 @@ class TaskBatch:
         return len(self.support_x)
 
     def __getitem__(self, index: int | slice) -> Task | TaskBatch:
-        """``batch[i]`` is one `Task`; ``batch[i:j]`` is a smaller batch."""
+        """``batch[i]`` is one `Task`; ``batch[i:j]`` is a smaller batch.
+
+        Raises:
+            IndexError: no such task.
+            TypeError: neither a whole number nor a slice; a list of tasks, say.
+            ValueError: a slice without tasks, or one that runs backwards.
+        """
+        if isinstance(index, slice):
+            if index.step is not None and index.step < 1:
+                raise ValueError(
+                    f"tasks run forwards: a step of {index.step} is refused"
+                )
+        elif isinstance(index, bool) or not isinstance(index, Integral):
+            raise TypeError(
+                f"a task is chosen by a whole number or a slice, not by {index!r}"
+            )
+        elif not -len(self) <= index < len(self):
+            raise IndexError(f"there is no task {index} among {len(self)}")
         parts = [tensor[index] for tensor in self.tensors]
         if isinstance(index, slice):
             return TaskBatch(*parts, {k: v[index] for k, v in self.truth.items()})
@@ -205,10 +237,11 @@ class Episodes(TaskSource):
         self.ways, self.shots, self.queries = ways, shots, queries
         self.members = None if groups is None else members(groups, classes, ways)
         several = augment if isinstance(augment, Sequence) else [augment]
-        self.augment = [function for function in several if function is not None]
+        self.augment = functions("augment", several)
         self.aligned = aligned
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> TaskBatch:
+        check_generator(generator)
         per_class = self.examples.shape[1]
         drawn = self.draw_classes(at_least_one("n", n), generator)
         each = self.shots + self.queries
@@ -257,21 +290,32 @@ class Mixture(TaskSource):
     def __init__(
         self, sources: Sequence[TaskSource], weights: Sequence[float] | None = None
     ) -> None:
+        if not isinstance(sources, Sequence) or not all(
+            isinstance(source, TaskSource) for source in sources
+        ):
+            raise TypeError(f"sources is {sources!r}: a list of TaskSource is needed")
+        if weights is not None and not isinstance(weights, Iterable):
+            raise TypeError(f"weights is {weights!r}: a list of numbers is needed")
         weights = [1.0] * len(sources) if weights is None else list(weights)
         if not sources or len(weights) != len(sources):
             raise ValueError(
                 f"{len(sources)} sources and {len(weights)} weights: at least one "
                 "source is needed, and a weight for each"
             )
-        if not all(0 < weight < float("inf") for weight in weights):
+        if not all(is_number(w) and 0 < w < float("inf") for w in weights):
             raise ValueError(
                 f"weights are {weights}: finite numbers above 0 are needed"
             )
         self.sources = list(sources)
         self.weights = torch.tensor([float(weight) for weight in weights])
+        if not (self.weights > 0).all() or not self.weights.sum().isfinite():
+            raise ValueError(
+                f"weights are {weights}: beyond what a tensor holds; give shares of 1"
+            )
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> TaskBatch:
         n = at_least_one("n", n)
+        check_generator(generator)
         drawn = self.weights.multinomial(n, replacement=True, generator=generator)
         parts = [
             self.sources[i].sample(count, generator)
@@ -279,12 +323,22 @@ class Mixture(TaskSource):
             if count
         ]
         # `truth` is left out: what one source tells, another may not
-        columns = zip(*(part.tensors for part in parts), strict=True)
+        columns = list(zip(*(part.tensors for part in parts), strict=True))
+        for name, column in zip(Task._fields, columns, strict=True):
+            shapes = sorted({tuple(tensor.shape[1:]) for tensor in column})
+            if len(shapes) > 1:
+                raise ValueError(
+                    f"{name} has shape {shapes[0]} from one source and {shapes[1]} "
+                    "from another: all tasks of a mixture need one shape"
+                )
         return TaskBatch(*(torch.cat(column) for column in columns))
 
 
 def members(groups: Sequence[str], classes: int, ways: int) -> list[Tensor]:
     """The classes of each group, refusing a group with fewer classes than ways."""
+    if not isinstance(groups, Sequence):
+        kind = type(groups).__name__
+        raise TypeError(f"groups is a {kind}: a list of names, one a class, is needed")
     if len(groups) != classes:
         raise ValueError(
             f"groups names {len(groups)} classes, but there are {classes}: one group "
@@ -427,4 +481,49 @@ def at_least_one(name: str, value: int) -> int:
     """``value`` if it is a whole number of at least 1, else an error naming it."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise ValueError(f"{name} is {value!r}: a whole number of at least 1 is needed")
+    return not_beyond_all(name, value)
+
+
+def not_beyond_all(name: str, value: int) -> int:
+    """``value`` unless no machine counts so far: it would overflow somewhere deep."""
+    if value >= 2**31:
+        raise ValueError(f"{name} is above 2**31: no machine counts so far")
     return value
+
+
+def check_batch(batch: object) -> TaskBatch:
+    """``batch`` if it is one, else an error: a source of one's own may be wrong."""
+    if not isinstance(batch, TaskBatch):
+        raise TypeError(f"batch is a {type(batch).__name__}: a TaskBatch is needed")
+    return batch
+
+
+def is_number(value: object) -> bool:
+    """Whether something is a real number, which True is not."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def check_generator(generator: object) -> None:
+    """Refuses what is neither a ``torch.Generator`` nor None: a seed, most often."""
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise TypeError(
+            f"generator is {generator!r}: torch.Generator().manual_seed(…) is needed, "
+            "or None for the global one"
+        )
+
+
+def check_seed(name: str, seed: object) -> int:
+    """``seed`` as Python's int if it is a whole number of 64 bits, else an error."""
+    whole = isinstance(seed, Integral) and not isinstance(seed, bool)
+    if not whole or not -(2**63) <= seed < 2**63 - 2**32:
+        raise ValueError(f"{name} is {seed!r}: a whole number below 2**63 is needed")
+    return int(seed)  # torch takes no NumPy number for a seed
+
+
+def functions(name: str, several: Iterable[object]) -> list[Callable]:
+    """The functions among these, less what is None."""
+    given = [function for function in several if function is not None]
+    for function in given:
+        if not callable(function):
+            raise TypeError(f"{name} holds {function!r}, which is not a function")
+    return given

@@ -10,12 +10,12 @@ import torch
 from tqdm import trange
 
 from .engine import Engine, processes, resolve
-from .evaluation import Metric, meta_evaluate
+from .evaluation import Metric, check_kinds, meta_evaluate
 from .learners.base import Learner
 from .learners.checks import check_positive
 from .results import Result
 from .run import History, Run, run_settings
-from .tasks import TaskSource, at_least_one
+from .tasks import TaskSource, at_least_one, check_seed
 
 
 def meta_train(
@@ -87,6 +87,15 @@ def meta_train(
         ValueError: a number that makes no sense, said by name; fewer iterations than
             the checkpoint has behind it.
     """
+    check_kinds(learner, source, metric)
+    if validate_on is not None:
+        check_kinds(learner, validate_on, metric)
+    if not any(parameter.requires_grad for parameter in learner.parameters()):
+        raise ValueError(
+            f"{type(learner).__name__} has no parameter that wants a gradient: give it "
+            "a model with parameters, and call requires_grad_(True) on a frozen one"
+        )
+    seed = check_seed("seed", seed)
     for name, value in (
         ("iterations", iterations),
         ("meta_batch", meta_batch),
@@ -108,6 +117,8 @@ def meta_train(
         engine = resolve(learner.strategy, learner.model, device)
     if isinstance(engine, str):
         engine = Engine(learner, engine)
+    if engine is not None and not isinstance(engine, Engine):
+        raise TypeError(f"engine is a {type(engine).__name__}: an mt.Engine is needed")
     if engine is not None and engine.learner is not learner:
         raise ValueError("engine belongs to another learner: mt.Engine(learner)")
     found = processes.from_first(
@@ -119,18 +130,20 @@ def meta_train(
             "or name another file"
         )
 
+    if not callable(optimizer):
+        raise TypeError(f"optimizer is {optimizer!r}: torch.optim.Adam, say, is needed")
     processes.same_everywhere(learner)
     run = Run(learner, optimizer(learner.parameters(), lr=lr), seed, checkpoint, engine)
     run.settings = {  # what must not change between the parts of one run
         **run_settings(learner),
         "optimizer": type(run.optimizer).__name__,
-        "meta_batch": meta_batch,
+        "meta_batch": int(meta_batch),
         "lr": lr,
-        "annealed over": iterations if anneal else None,
+        "annealed over": int(iterations) if anneal else None,
         "seed": seed,
         "validates": validate_on is not None,
-        "validate_every": validate_every,
-        "validation_tasks": validation_tasks,
+        "validate_every": int(validate_every),
+        "validation_tasks": int(validation_tasks),
     }
 
     def validate() -> Result:

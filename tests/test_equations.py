@@ -16,10 +16,16 @@ import pytest
 import torch
 import yaml
 from torch import nn
-from torch.distributions import MultivariateNormal
+from torch.distributions import MultivariateNormal, kl_divergence
 from torch.nn.functional import softplus
 
 import metatutor as mt
+from metatutor.architecture import (
+    OPERATIONS,
+    MixedOperation,
+    architecture_gradient,
+)
+from metatutor.calibration import covered
 from metatutor.hypergradient import hypergradient, neumann
 from metatutor.learners.conjugate_gradient import conjugate_gradient
 from metatutor.learners.inner_loop import gradient_descent
@@ -246,6 +252,165 @@ def test_cosine_similarity_is_a_distance_on_the_sphere():
     close(outputs, by_distance.log_softmax(-1))
 
 
+@checks("eq-zero-shot-closed", "eq-zero-shot-gradient")
+def test_eszsl_is_its_formula_and_has_no_gradient_left():
+    torch.manual_seed(0)
+    x, labels, s = torch.randn(30, 7), torch.randint(5, (30,)), torch.rand(5, 4)
+    y = 2 * nn.functional.one_hot(labels, 5).double() - 1
+    gamma, lam = 0.7, 3.0
+    left, right = x.T @ x + gamma * torch.eye(7), s.T @ s + lam * torch.eye(4)
+    v = torch.inverse(left) @ x.T @ y @ s @ torch.inverse(right)
+    found = mt.zero_shot.eszsl(x, labels, s, gamma, lam)
+    assert (found - v).abs().max() < 1e-8
+
+    def objective(v):
+        fit = (x @ v @ s.T - y).square().sum() + lam * (x @ v).square().sum()
+        return fit + gamma * ((v @ s.T).square().sum() + lam * v.square().sum())
+
+    gradient = torch.func.grad(objective)
+    assert gradient(found).abs().max() < 1e-8
+    for other in (found, torch.randn(7, 4)):  # and the gradient is the chapter's
+        stated = 2 * (left @ other @ right - x.T @ y @ s)
+        torch.testing.assert_close(gradient(other), stated)
+
+
+@checks("eq-zero-shot-harmonic")
+def test_the_harmonic_mean_of_seen_and_unseen():
+    for s, u in ((0.9, 0.3), (0.5, 0.5), (0.8, 0.01)):
+        found = mt.zero_shot.harmonic_mean(s, u)
+        assert found == pytest.approx(1 / ((1 / s + 1 / u) / 2), abs=1e-12)
+        assert min(s, u) <= found <= 2 * min(s, u)
+    assert mt.zero_shot.harmonic_mean(0.9, 0.0) == 0
+
+
+# --- 07 -----------------------------------------------------------------------------
+
+
+class Given(nn.Module):
+    """The inputs are the features."""
+
+    def forward(self, x):
+        return x
+
+
+def bayesian(features=3, sigma=0.4, seed=0):
+    """A learner with prior N(μ, Σ), and μ, Σ, σ."""
+    torch.manual_seed(seed)
+    mu, root = torch.randn(features, 1), torch.randn(features, features)
+    covariance = root @ root.T + 0.2 * torch.eye(features)
+    learner = mt.ALPaCA(Given(), features, noise=sigma)
+    precision = torch.linalg.cholesky(sigma**2 * torch.linalg.inv(covariance))
+    learner.mean.data = mu
+    learner.below.data = precision.tril(-1)
+    learner.log_diagonal.data = precision.diagonal().log()
+    return learner, mu, covariance, sigma
+
+
+def by_formula(mu, covariance, sigma, x, y):
+    """m and V of the posterior."""
+    v = torch.linalg.inv(torch.linalg.inv(covariance) + x.T @ x / sigma**2)
+    return mu + v @ x.T @ (y - x @ mu) / sigma**2, v
+
+
+@checks("eq-bayesian-waves")
+def test_every_sine_wave_is_linear_in_two_features():
+    batch = mt.data.Sinusoid(shots=9).sample(5)
+    a, b = batch.truth["amplitude"], batch.truth["phase"]
+    phi = torch.stack([a * b.cos(), -a * b.sin()], 1)[..., None]
+    x = batch.support_x
+    close(torch.cat([x.sin(), x.cos()], -1) @ phi, batch.support_y, 12)
+
+
+@checks("eq-bayesian-posterior", "eq-bayesian-predictive", "eq-bayesian-evidence")
+def test_bayes_rule_for_linear_features():
+    """Formulas, learner, and prior times likelihood over evidence agree."""
+    learner, mu, covariance, sigma = bayesian()
+    x, y, phi = torch.randn(5, 3), torch.randn(5, 1), torch.randn(3)
+    m, v = by_formula(mu, covariance, sigma, x, y)
+    evidence = MultivariateNormal(
+        (x @ mu)[:, 0], sigma**2 * torch.eye(5) + x @ covariance @ x.T
+    ).log_prob(y[:, 0])
+    close(learner.log_evidence(x, y), evidence, 8)
+    likelihood = torch.distributions.Normal(x @ phi, sigma).log_prob(y[:, 0]).sum()
+    by_bayes = MultivariateNormal(mu[:, 0], covariance).log_prob(phi) + likelihood
+    close(MultivariateNormal(m[:, 0], v).log_prob(phi), by_bayes - evidence, 8)
+    queries = torch.randn(4, 3)
+    found = learner.adapt(x, y).distribution(queries)
+    close(found.mean, queries @ m, 8)
+    variance = sigma**2 + ((queries @ v) * queries).sum(1, keepdim=True)
+    close(found.variance, variance, 8)
+
+
+@checks("eq-bayesian-fisher")
+def test_the_evidence_pulls_the_prior_towards_the_posterior():
+    learner, mu, covariance, sigma = bayesian()
+    x, y = torch.randn(5, 3), torch.randn(5, 1)
+    (slope,) = torch.autograd.grad(learner.log_evidence(x, y), learner.mean)
+    m, _ = by_formula(mu, covariance, sigma, x, y)
+    close(slope, torch.linalg.solve(covariance, m - mu), 8)
+
+
+@checks("eq-bayesian-chain")
+def test_the_evidence_splits_at_the_support_set():
+    """The rest is the density of the queries, one after the other."""
+    learner, *_ = bayesian()
+    x, y = torch.randn(7, 3), torch.randn(7, 1)
+    rest = sum(
+        learner.adapt(x[:i], y[:i]).distribution(x[i : i + 1]).log_prob(y[i]).sum()
+        for i in range(4, 7)
+    )
+    close(learner.log_evidence(x, y), learner.log_evidence(x[:4], y[:4]) + rest, 8)
+
+
+@checks("eq-bayesian-elbo")
+def test_the_bound_misses_by_the_divergence():
+    """For any normal q; at the exact posterior by nothing."""
+    learner, mu, covariance, sigma = bayesian()
+    x, y = torch.randn(5, 3), torch.randn(5, 1)
+    m, v = by_formula(mu, covariance, sigma, x, y)
+    exact, prior = (
+        MultivariateNormal(m[:, 0], v),
+        MultivariateNormal(mu[:, 0], covariance),
+    )
+    root = torch.randn(3, 3)
+    for q in (exact, MultivariateNormal(torch.randn(3), root @ root.T + torch.eye(3))):
+        left = (y[:, 0] - x @ q.mean).square().sum()
+        unsure = (x @ q.covariance_matrix @ x.T).trace()
+        constant = 5 * torch.distributions.Normal(0.0, sigma).log_prob(torch.zeros(()))
+        likelihood = constant - (left + unsure) / (2 * sigma**2)
+        bound = likelihood - kl_divergence(q, prior)
+        gap = learner.log_evidence(x, y) - bound
+        close(gap, kl_divergence(q, exact), 8)
+        assert (gap.abs() < 1e-8) == (q is exact)
+
+
+@checks("eq-bayesian-covered")
+def test_the_central_interval_by_quantiles():
+    normal = torch.distributions.Normal(torch.randn(500), torch.rand(500) + 0.1)
+    y = normal.mean + 1.5 * normal.stddev * torch.randn(500)
+    for level in (0.5, 0.9):
+        low, high = (normal.icdf(torch.tensor((1 + s * level) / 2)) for s in (-1, 1))
+        inside = (low <= y) & (y <= high)
+        assert 50 < inside.sum() < 450
+        assert torch.equal(covered(normal.cdf(y), level), inside.to(y.dtype))
+
+
+@checks("eq-bayesian-gain")
+def test_what_a_label_tells_is_known_beforehand():
+    """Whatever the label is, so is the entropy that is left."""
+    learner, *_, sigma = bayesian()
+    x, new = torch.randn(4, 3), torch.randn(1, 3)
+    noise2 = sigma**2
+    for y in (torch.randn(4, 1), 9 * torch.randn(4, 1)):
+        before = learner.fit(x, y)
+        after = learner.fit(torch.cat([x, new]), torch.cat([y, torch.randn(1, 1)]))
+        v, smaller = (
+            noise2 * torch.linalg.inv(w.root @ w.root.T) for w in (before, after)
+        )
+        gain = (v.logdet() - smaller.logdet()) / 2
+        close(gain, (1 + new @ v @ new.T / noise2).log()[0, 0] / 2, 8)
+
+
 # --- 08 -----------------------------------------------------------------------------
 
 
@@ -372,6 +537,80 @@ def test_a_convex_task_can_have_a_hilly_meta_objective():
     for theta in (0.0, 0.3, 0.5, 1.0, 1.2):
         close(objective(theta), (theta - theta**3) ** 4 / 4)
     assert objective(0.0) == objective(1.0) == 0 < objective(0.5)
+
+
+# --- 09 -----------------------------------------------------------------------------
+
+
+def mixtures():
+    """Two losses of smooth operations that are mixed by α; weights, and α."""
+    torch.manual_seed(0)
+    x, y = torch.randn(2, 20, 3), torch.randn(2, 20, 3)
+
+    def loss(k):
+        def of(weights, alpha):
+            a = x[k] @ weights["in"]
+            p = alpha.softmax(0)
+            mixed = p[0] * a.tanh() + p[1] * a.sin() + p[2] * a
+            return (mixed @ weights["out"] - y[k]).square().mean()
+
+        return of
+
+    weights = {"in": torch.randn(3, 4), "out": torch.randn(4, 3)}
+    return loss(0), loss(1), weights, torch.tensor([0.3, -0.2, 0.1])
+
+
+@checks("eq-architecture-pull")
+def test_what_pulls_on_alpha():
+    edge = MixedOperation(8, [*OPERATIONS])
+    x, y = torch.randn(2, 2, 8, 7, 7)
+    alpha = torch.randn(5, requires_grad=True)
+    m = edge(x, alpha)
+    m.retain_grad()
+    (m - y).square().mean().backward()
+    with torch.no_grad():
+        results = torch.stack([o(x) for o in edge.operations.values()])
+        pulls = ((results - m) * m.grad).sum((1, 2, 3, 4))
+        close(alpha.grad, alpha.softmax(0) * pulls)
+
+
+@checks("eq-architecture-gradient")
+def test_the_two_terms_of_the_architecture_gradient():
+    """With the mixed second derivative written down as a matrix."""
+    train, validation, weights, alpha = mixtures()
+    rate, shapes = 0.3, {n: w.shape for n, w in weights.items()}
+
+    def named(vector):
+        parts = vector.split([12, 12])
+        return {n: p.view(shapes[n]) for n, p in zip(shapes, parts, strict=True)}
+
+    w = torch.cat([v.flatten() for v in weights.values()])
+    by_w = torch.func.grad(lambda w, a: train(named(w), a))
+    after = w - rate * by_w(w, alpha)
+    v, direct = torch.func.grad(lambda w, a: validation(named(w), a), argnums=(0, 1))(
+        after, alpha
+    )
+    mixed = torch.func.jacrev(by_w, argnums=1)(w, alpha)  # ∂²ℓ/∂w∂α, (24, 3)
+    found = architecture_gradient(
+        train, validation, weights, alpha, rate=rate, exact=True
+    )
+    close(found, direct - rate * mixed.T @ v)
+
+
+@checks("eq-architecture-difference")
+def test_the_error_of_the_mixed_product_is_of_second_order():
+    """Halving ε quarters it, until rounding takes over."""
+    arguments = mixtures()
+    exact = architecture_gradient(*arguments, rate=0.3, exact=True)
+
+    def error(epsilon):
+        found = architecture_gradient(*arguments, rate=0.3, epsilon=epsilon)
+        return (found - exact).norm().item()
+
+    for epsilon in (4e-2, 2e-2, 1e-2, 5e-3):
+        assert error(epsilon) / error(epsilon / 2) == pytest.approx(4, rel=0.02)
+    assert error(1e-4) < 1e-6 * exact.norm()
+    assert error(1e-10) > error(1e-4)
 
 
 # --- 11 -----------------------------------------------------------------------------
@@ -909,6 +1148,53 @@ def test_the_largest_rate():
         end = learner.fit(x, y)["theta"].detach()
         left[share] = ((end - w).norm() / (theta - w).norm()).item()
     assert left[0.98] < 1e-6 < 1e6 < left[1.02]
+
+
+# --- 15-code -----------------------------------------------------------------------
+
+
+@checks("eq-code-no-steps")
+def test_a_loop_without_inner_steps_is_plain_training():
+    """With K = 0 the meta-gradient is that of all query examples put together."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    x, y = torch.randn(5, 7, 3), torch.randint(2, (5, 7))
+    y[:, :2] = torch.tensor([0, 1])
+    batch = mt.TaskBatch(x[:, :2], y[:, :2], x[:, 2:], y[:, 2:])
+
+    def slopes(loss):
+        parts = torch.autograd.grad(loss, list(model.parameters()))
+        return torch.cat([part.flatten() for part in parts])
+
+    together = batch.query_x.flatten(0, 1), batch.query_y.flatten()
+    plain = slopes(mt.cross_entropy(model(together[0]), together[1]))
+    for steps in (0, 1):
+        learner = mt.MAML(model, mt.cross_entropy, inner_lr=0.5, inner_steps=steps)
+        same = torch.allclose(slopes(learner.meta_loss(batch)), plain)
+        assert same == (steps == 0)
+
+
+@checks("eq-project-head")
+def test_one_step_of_a_head_from_zero_is_the_class_means():
+    """So the decisions after one step do not depend on the rate."""
+    torch.manual_seed(0)
+    ways, shots, width = 5, 3, 7
+    x, y = torch.randn(ways * shots, width), torch.arange(ways).repeat(shots)
+    queries = torch.randn(40, width)
+    mu = class_means(x, y)
+    decisions = []
+    for alpha in (1e-3, 0.3, 20.0):
+        head = nn.Linear(width, ways)
+        for parameter in head.parameters():
+            nn.init.zeros_(parameter)
+        learner = mt.ANIL(nn.Sequential(nn.Flatten(), head), mt.cross_entropy, alpha)
+        fitted = learner.fit(x, y, steps=1)
+        right = alpha / ways * (mu - mu.mean(0))
+        torch.testing.assert_close(fitted["weight"], right, rtol=1e-10, atol=1e-14)
+        assert fitted["bias"].abs().max() < 1e-12 * alpha
+        decisions.append(learner.adapt(x, y, steps=1)(queries).argmax(1))
+    assert decisions[0].equal(decisions[1]) and decisions[1].equal(decisions[2])
+    assert len(decisions[0].unique()) > 1  # they decide something
 
 
 # --- the list, both ways ------------------------------------------------------------

@@ -13,16 +13,17 @@ PACKAGE = Path(metatutor.__file__).parent
 
 # a module may import what stands on a lower line, or within its own folder
 LAYERS = [
-    {"version", "doctor"},
+    {"version", "doctor", "misfits"},
     {"tasks"},
     {"checkpoint"},
-    {"results"},
+    {"results", "losses"},
     {"plotting"},
     {"data", "models"},
-    {"engine", "pretrained"},
+    {"article"},
+    {"engine", "pretrained", "card", "export", "zero_shot"},
     {"learners"},
-    {"evaluation", "run", "hypergradient"},
-    {"training", "pretraining"},
+    {"evaluation", "run", "hypergradient", "architecture"},
+    {"training", "pretraining", "calibration"},
     {"exercises", "experiments"},
     {"benchmark"},
 ]
@@ -32,13 +33,18 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 ONLY = {
     "doctor": set(),
     "tasks": set(),
+    "misfits": set(),
+    "losses": set(),
     "checkpoint": set(),
     "data": {"tasks"},
-    "models": set(),
+    "models": {"misfits", "tasks"},
+    "article": {"data"},
     "results": {"tasks"},
     "plotting": {"results", "tasks"},
-    "engine": {"models", "data", "tasks"},
-    "pretrained": {"models", "data"},
+    "engine": {"models", "data", "misfits", "tasks"},
+    "pretrained": {"models", "data", "tasks"},
+    "card": {"results", "data", "version"},
+    "export": {"data"},
 }
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -344,6 +345,18 @@ def test_a_checkpoint_that_is_not_of_a_run_is_refused_by_name(tmp_path):
     save_checkpoint(file, small().state_dict())
     with pytest.raises(CheckpointError, match=r"weights\.ckpt"):
         train(small(), checkpoint=file, resume=True)
+
+
+def test_numbers_from_numpy_can_be_resumed(tmp_path):
+    def numbers():
+        learner = small()
+        learner.inner_lr = np.float64(0.05)
+        return learner
+
+    options = {"seed": np.int64(3), "meta_batch": np.int64(3), "anneal": True}
+    options |= {"iterations": np.int64(2), "checkpoint": tmp_path / "run.ckpt"}
+    train(numbers(), **options)
+    assert train(numbers(), resume=True, **options).iterations == 2
 
 
 def test_a_rate_from_numpy_can_be_resumed(tmp_path):

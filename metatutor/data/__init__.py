@@ -3,6 +3,7 @@
 from . import augment
 from .files import DataError
 from .glyphs import Glyphs
+from .hanzi import Hanzi
 from .omniglot import Omniglot, load_omniglot
 from .sinusoid import Sinusoid
 from .trials import read_trials
@@ -10,6 +11,7 @@ from .trials import read_trials
 __all__ = [
     "DataError",
     "Glyphs",
+    "Hanzi",
     "Omniglot",
     "Sinusoid",
     "augment",

@@ -14,6 +14,8 @@ from torch.nn.functional import (
     interpolate,
 )
 
+from ..tasks import check_generator
+
 
 def turn(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Turns each task as a whole by 0°, 90°, 180° or 270°.
@@ -22,6 +24,7 @@ def turn(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
     (Santoro et al. 2016, section 4.1, makes new classes in this way) would make letters
     collide that are turned copies of one another, such as N and Z.
     """
+    check_images(images, generator)
     quarters = torch.randint(4, (len(images),), generator=generator).tolist()
     return torch.stack(
         [
@@ -38,9 +41,22 @@ def warp(
 
     See `deformations` for how, and how much.
     """
+    check_images(images, generator)
     flat = images.flatten(0, 2)
     where = deformations(len(flat), flat.shape[-2:], generator, strength).to(flat)
     return grid_sample(flat, where, align_corners=False).view_as(images)
+
+
+def check_images(images: Tensor, generator: torch.Generator | None) -> None:
+    """Refuses what is no images of tasks, or no generator."""
+    check_generator(generator)
+    if not isinstance(images, Tensor):
+        raise TypeError(f"images is a {type(images).__name__}, not a tensor")
+    if images.dim() != 6 or not images.numel() or not images.is_floating_point():
+        raise ValueError(
+            f"images are {tuple(images.shape)} {images.dtype}: (tasks, ways, each, 1, "
+            "height, width) of floating point is needed"
+        )
 
 
 def deformations(

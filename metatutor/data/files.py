@@ -21,6 +21,10 @@ DAMAGED = (
 )  # fmt: skip
 
 
+LARGEST = 2**28
+"""The most bytes that a zip may unpack to, or a file hold; ours have a few million."""
+
+
 class DataError(ValueError):
     """A data file that cannot be used; the message says why and what to do."""
 
@@ -102,7 +106,8 @@ def zipped(source: Path | BinaryIO, name: str | Path) -> Iterator[tuple[str, byt
         name: what messages call it.
 
     Raises:
-        DataError: no zip, a damaged or locked one, or a name that leads outside it.
+        DataError: no zip, a damaged or locked one, one that unpacks to more than
+            `LARGEST`, or a name that leads outside it.
     """
     try:
         archive = ZipFile(source)
@@ -111,6 +116,12 @@ def zipped(source: Path | BinaryIO, name: str | Path) -> Iterator[tuple[str, byt
             f"{name} is no zip file, or a truncated one ({error}): fetch it again"
         ) from error
     with archive:
+        claimed = sum(member.file_size for member in archive.infolist())
+        if claimed > LARGEST:  # reading stops at what is claimed
+            raise DataError(
+                f"{name} says that it unpacks to {claimed:,} bytes, more than "
+                f"{LARGEST:,}: it is not the zip that is wanted"
+            )
         for member in archive.infolist():
             parts = [
                 part for part in member.filename.split("/") if part not in ("", ".")

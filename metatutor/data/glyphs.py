@@ -9,7 +9,7 @@ Omniglot.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -95,15 +95,17 @@ class Glyphs(Episodes):
 
 def load_letters(split: str = "all", exclude_scripts: Sequence[str] = ()) -> Letters:
     """The letters of a split, less those of the scripts to leave out."""
-    if split != "all" and split not in SPLITS:
+    if not isinstance(split, str) or split not in (*SPLITS, "all"):
         raise ValueError(f"split is {split!r}: one of {(*SPLITS, 'all')} is needed")
     if isinstance(exclude_scripts, str):
         exclude_scripts = [exclude_scripts]
+    if not isinstance(exclude_scripts, Iterable):
+        raise TypeError(f"exclude_scripts is {exclude_scripts!r}: names are needed")
     left_out = list(exclude_scripts)  # an iterator could be gone through only once
     data = read()
     names = data["scripts"].tolist()
     for name in left_out:
-        if name not in names:
+        if not isinstance(name, str) or name not in names:
             raise ValueError(f"{name!r} is none of the scripts: {', '.join(names)}")
     kept = np.array(
         [

@@ -176,7 +176,7 @@ def read_drawings(
     subset: str, root: str | Path = "data", download: bool = False
 ) -> Drawings:
     """The files of a subset as they were drawn; arguments as for `load_omniglot`."""
-    if subset not in SUBSETS:
+    if not isinstance(subset, str) or subset not in SUBSETS:
         raise ValueError(f"subset is {subset!r}: one of {SUBSETS} is needed")
     root = Path(root).expanduser()
     read = read_small if subset in SHA256 else read_full

@@ -7,7 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from ..tasks import TaskBatch, TaskSource, at_least_one
+from ..tasks import TaskBatch, TaskSource, at_least_one, check_generator, is_number
+
+LARGEST = 1e30
+"""The largest number that may be asked for: single precision ends at 3e38."""
 
 
 class Sinusoid(TaskSource):
@@ -45,15 +48,20 @@ class Sinusoid(TaskSource):
         self.shots = at_least_one("shots", shots)
         self.queries = at_least_one("queries", shots if queries is None else queries)
         for name, ends in (("amplitude", amplitude), ("phase", phase), ("x", x)):
-            low, high = ends
-            if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-                raise ValueError(f"{name} is {ends}: a finite (low, high) is needed")
-        if not (math.isfinite(noise) and noise >= 0):
-            raise ValueError(f"noise is {noise}: a standard deviation is at least 0")
+            pair = isinstance(ends, (tuple, list)) and len(ends) == 2
+            if not pair or not all(is_number(e) and math.isfinite(e) for e in ends):
+                raise ValueError(f"{name} is {ends!r}: a finite (low, high) is needed")
+            if not -LARGEST <= ends[0] <= ends[1] <= LARGEST:
+                raise ValueError(
+                    f"{name} is {ends}: a finite (low, high), at most 1e30, is needed"
+                )
+        if not (is_number(noise) and 0 <= noise <= LARGEST):
+            raise ValueError(f"noise is {noise!r}: a standard deviation is at least 0")
         self.amplitude, self.phase, self.x, self.noise = amplitude, phase, x, noise
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> TaskBatch:
         n = at_least_one("n", n)
+        check_generator(generator)
         examples = self.shots + self.queries
         amplitude = uniform((n, 1, 1), self.amplitude, generator)
         phase = uniform((n, 1, 1), self.phase, generator)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ..tasks import TaskBatch, at_least_one
-from .files import DataError, zipped
+from .files import LARGEST, DataError, zipped
 from .omniglot import DRAWERS, ORIGIN, Characters, Drawings, read_image
 
 OFFICIAL = f"{ORIGIN}/one-shot-classification/all_runs.zip"
@@ -125,12 +125,25 @@ def in_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
         for name in names:
             inner = (inside / name).as_posix()
             if FILE.fullmatch(inner):
+                if not fit_to_read(folder / inner):
+                    raise DataError(
+                        f"{folder}: {inner} is no ordinary file, or has more than "
+                        f"{LARGEST:,} bytes"
+                    )
                 try:
                     yield inner, (folder / inner).read_bytes()
                 except OSError as error:
                     raise DataError(
                         f"{folder}: {inner} cannot be read ({error})"
                     ) from error
+
+
+def fit_to_read(path: Path) -> bool:
+    """Whether a path can be read to its end: a pipe or a device might have none."""
+    try:
+        return path.is_file() and path.stat().st_size <= LARGEST
+    except OSError:
+        return False
 
 
 def read_run(
@@ -387,7 +400,7 @@ def load_recipe(path: str | Path) -> Recipe:
         raise DataError(f"{path} is missing: no such recipe")
     try:
         rows = json.loads(path.read_text("utf8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is no JSON: {error}") from error
     if not isinstance(rows, list) or not rows:
         raise DataError(f"{path} is no recipe: a list of trials is needed")

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..tasks import TaskBatch, at_least_one, part
+from ..tasks import TaskBatch, at_least_one, check_batch, is_number, part
 from . import memory as allocations
 from .compiled import Compiled, NotCompilable, compiler_at_hand
 from .gradient import (
@@ -80,9 +80,11 @@ class Engine:
         memory: float | None = None,
         workers: int | None = None,
     ) -> None:
-        if strategy not in STRATEGIES:
+        if not isinstance(strategy, str) or strategy not in STRATEGIES:
             raise ValueError(f"strategy is {strategy!r}: one of {STRATEGIES} is needed")
-        if memory is not None and not (math.isfinite(memory) and memory > 0):
+        if not isinstance(learner, nn.Module) or not hasattr(learner, "meta_loss"):
+            raise TypeError(f"learner is a {type(learner).__name__}, not a mt.Learner")
+        if memory is not None and not (is_number(memory) and 0 < memory < math.inf):
             raise ValueError(f"memory is {memory!r}: a limit above 0 MiB is needed")
         self.learner = learner
         self.memory = memory
@@ -139,7 +141,7 @@ class Engine:
         parameters = trained(self.learner)
         if not parameters:
             raise ValueError("the learner has no parameter that wants a gradient")
-        batch = batch.to(parameters[0].device)
+        batch = check_batch(batch).to(parameters[0].device)
         if size() == 1:
             found = self.in_parts(batch)
         else:

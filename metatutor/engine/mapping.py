@@ -23,7 +23,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..tasks import TaskBatch, counted_ways
+from ..misfits import misfits_refused
+from ..tasks import Task, TaskBatch, check_batch, counted_ways
 
 STRATEGIES = ("auto", "vmap", "loop")
 # wrong second derivatives under vmap; GroupNorm and RMSNorm are right
@@ -77,18 +78,20 @@ def map_tasks(
         ``(tasks, …)``: the results in the order of the tasks.
 
     Raises:
-        ValueError: an unknown strategy, or "vmap" for a model whose second
-            derivatives would be wrong under it.
+        TypeError: something that is no batch.
+        ValueError: an unknown strategy; "vmap" for a model whose second derivatives
+            would be wrong under it; or tasks that the model or the loss cannot take.
     """
-    strategy = resolve(strategy, model, batch.support_x.device)
+    strategy = resolve(strategy, model, check_batch(batch).support_x.device)
     if strategy == "vmap" and (layers := normalising_layers(model)):
         raise ValueError(
             f"second derivatives of layer {layers[0]!r} are wrong under vmap: use the "
             'strategy "loop" (or "auto"), or GroupNorm'
         )
-    if strategy == "loop":
-        return torch.stack([function(*task) for task in batch])
-    # each task draws its own dropout masks, as it does in the loop
-    mapped = torch.func.vmap(function, randomness="different", chunk_size=chunk)
-    with counted_ways(batch):
-        return mapped(*batch.tensors)
+    with misfits_refused(**dict(zip(Task._fields, batch.tensors, strict=True))):
+        if strategy == "loop":
+            return torch.stack([function(*task) for task in batch])
+        # each task draws its own dropout masks, as it does in the loop
+        mapped = torch.func.vmap(function, randomness="different", chunk_size=chunk)
+        with counted_ways(batch):
+            return mapped(*batch.tensors)

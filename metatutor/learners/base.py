@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..engine import map_tasks
+from ..misfits import misfits_refused
 from ..tasks import TaskBatch, check_examples, check_labels
 from .checks import (
     check_steps,
     normalising,
+    predicted,
     refuse_diverged,
     refuse_running_statistics,
     refuse_unsolved,
@@ -82,10 +85,7 @@ class Learner(nn.Module, ABC):
         """Told by `meta_train` before each outer step: how many lie behind it."""
 
     def unsolved(self, fitted: Any) -> Tensor:
-        """How far ``fitted`` missed the tolerance of `fit`: a scalar, above 1 if so.
-
-        0 where `fit` takes a number of steps and promises no more.
-        """
+        """How far ``fitted`` missed a tolerance of `fit`: above 1 if so, 0 if none."""
         return torch.zeros(())
 
     def meta_loss(self, batch: TaskBatch) -> Tensor:
@@ -110,23 +110,23 @@ class Learner(nn.Module, ABC):
             steps: inner steps; the learner's own number if None.
 
         Raises:
-            ValueError: sets that do not pair up, are empty, or hold NaN; a negative
-                number of steps.
+            ValueError: sets that do not pair up, are empty, hold NaN, or that the
+                model or the loss cannot take; a negative number of steps.
             AdaptationError: adaptation diverged, or a solver missed its tolerance.
         """
         check_examples("support", support_x, support_y)
         check_labels("support_y", support_y)
         check_steps("steps", steps)
-        with torch.no_grad():
+        with torch.no_grad(), misfits_refused(support_x=support_x, support_y=support_y):
             fitted = self.fit(support_x, support_y, steps)
             refuse_diverged(self, fitted, steps)
             refuse_unsolved(self, self.unsolved(fitted))
 
-        def predictor(query_x: Tensor) -> Tensor:
-            with torch.no_grad():
-                return self.predict(fitted, query_x)
+        return self.predictor(fitted)
 
-        return predictor
+    def predictor(self, fitted: Any) -> Callable[[Tensor], Tensor]:
+        """What `adapt` returns: of queries, and refusing what is unsound."""
+        return partial(predicted, self, fitted)
 
     @property
     def stochastic(self) -> bool:

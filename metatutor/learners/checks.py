@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+
+from ..misfits import misfits_refused
+from ..tasks import check_finite, not_beyond_all
+
+LARGEST = torch.finfo(torch.float32).max
 
 
 class AdaptationError(FloatingPointError):
@@ -39,13 +45,20 @@ def check_steps(name: str, steps: int | None) -> None:
         return
     if isinstance(steps, bool) or not isinstance(steps, Integral) or steps < 0:
         raise ValueError(f"{name} is {steps!r}: a whole number of at least 0 is needed")
+    not_beyond_all(name, steps)
 
 
 def check_positive(name: str, value: float) -> None:
     """Refuses a rate or strength that is not a finite number above 0."""
     real = isinstance(value, Real) and not isinstance(value, bool)
-    if not (real and 0 < value < float("inf")):
+    try:
+        sound = real and 0 < float(value) < float("inf")
+    except OverflowError:  # a whole number beyond all floats
+        sound = False
+    if not sound:
         raise ValueError(f"{name} is {value!r}: a finite number above 0 is needed")
+    if float(value) > LARGEST:
+        raise ValueError(f"{name} is {value!r}: single precision ends at {LARGEST:.2g}")
 
 
 def refuse_diverged(learner: nn.Module, fitted: Any, steps: int | None) -> None:
@@ -59,6 +72,29 @@ def refuse_diverged(learner: nn.Module, fitted: Any, steps: int | None) -> None:
             f"values are NaN or infinite ({in_words(settings)}): try a smaller rate or "
             "fewer steps"
         )
+
+
+def predicted(learner: nn.Module, fitted: Any, query_x: Tensor) -> Tensor:
+    """The outputs for queries that are sound, refused unless they are sound too."""
+    if not isinstance(query_x, Tensor):
+        raise TypeError(
+            f"query_x is a {type(query_x).__name__}: a torch.Tensor is needed"
+        )
+    if not query_x.dim():
+        raise ValueError("query_x is a single number: (examples, …) is needed")
+    check_finite("query_x", query_x)
+    with torch.no_grad(), misfits_refused(query_x=query_x):
+        outputs = learner.predict(fitted, query_x)
+    if not isinstance(outputs, Tensor):
+        raise TypeError(f"the model gives a {type(outputs).__name__}, not a tensor")
+    bad = int((~outputs.isfinite()).sum())
+    if bad:
+        raise AdaptationError(
+            f"{bad} of {outputs.numel()} outputs are NaN or infinite "
+            f"({in_words(plain_settings(learner))}): try a smaller rate or scale, or "
+            "fewer steps"
+        )
+    return outputs
 
 
 def refuse_unsolved(learner: nn.Module, unsolved: Tensor) -> None:

@@ -43,7 +43,7 @@ def conjugate_gradient(
     """
     x, r, p = torch.zeros_like(b), b, b
     rr = r @ r
-    goal = tolerance**2 * rr
+    goal = min(tolerance, 1.0) ** 2 * rr  # where x = 0, all of b is left
     for _ in range(max_steps):
         going = rr > goal
         if nowhere(going):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..engine import map_tasks, resolve
-from ..tasks import TaskBatch, at_least_one
+from ..tasks import TaskBatch, at_least_one, check_batch
 from .base import Learner, Loss
 from .checks import check_positive, refuse_unsolved
 from .conjugate_gradient import Solution
@@ -130,7 +130,7 @@ class ProximalLearner(Learner):
 
     def meta_loss(self, batch: TaskBatch) -> Tensor:
         """The mean over tasks of `task_loss`, refused unless every task was solved."""
-        how = resolve(self.strategy, self.model, batch.support_x.device)
+        how = resolve(self.strategy, self.model, check_batch(batch).support_x.device)
         limits = (
             growing(self.longest) if how == "vmap" and self.exact else [self.longest]
         )

@@ -38,6 +38,8 @@ class R2D2(Learner):
         super().__init__(backbone, loss)
         check_positive("penalty", penalty)
         self.log_penalty = nn.Parameter(torch.tensor(float(penalty)).log())
+        if not self.log_penalty.isfinite():
+            raise ValueError(f"penalty is {penalty!r}: beyond the numbers of a tensor")
         self.scale = nn.Parameter(torch.tensor(1.0))
         self.offset = nn.Parameter(torch.tensor(0.0))
         self.strategy = "loop"  # as in PrototypicalNetwork

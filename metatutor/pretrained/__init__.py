@@ -10,22 +10,25 @@ that come with the package are listed in ``pretrained.json`` with their checksum
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from safetensors.torch import save as serialise
-from torch import nn
+from torch import Tensor, nn
 
 from .. import models
 from ..data.files import DataError, read_verified, store
+from ..tasks import check_finite
 
 FOLDER = Path(__file__).parent
 REGISTRY = FOLDER / "pretrained.json"
 # what a header or tensors of another network may raise
-UNFIT = (KeyError, ValueError, TypeError, RuntimeError)
+UNFIT = (KeyError, ValueError, TypeError, RuntimeError, OverflowError, OSError)
 ARCHITECTURES = {"conv4": models.conv4, "residual": models.residual}
 
 
@@ -41,7 +44,7 @@ def describe(name: str) -> dict[str, Any]:
         ValueError: no such name.
     """
     known = registry()
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ValueError(f"{name!r} is none of the backbones: {', '.join(known)}")
     return known[name]
 
@@ -69,10 +72,15 @@ def load(name_or_file: str | Path) -> nn.Module:
             raise DataError(
                 f"{name_or_file} is neither a file nor one of {', '.join(names())}"
             )
-    made = header(file)
+    made, written = header(file)
     try:
-        backbone = ARCHITECTURES[made["architecture"]](**made["arguments"])
-        backbone.load_state_dict(load_file(file))
+        tensors = load_file(file)
+        check_numbers(written, tensors)
+        build, arguments = ARCHITECTURES[made["architecture"]], made["arguments"]
+        with torch.device("meta"):  # first without memory: it may claim to be huge
+            build(**arguments).load_state_dict(tensors, assign=True)
+        backbone = build(**arguments)
+        backbone.load_state_dict(tensors)
     except (SafetensorError, *UNFIT) as error:
         raise unusable(file, error) from error
     return backbone.eval().requires_grad_(False)
@@ -84,7 +92,7 @@ def notes(file: str | Path) -> dict[str, Any]:
     Raises:
         DataError: as from `load`.
     """
-    return header(Path(file))["notes"]
+    return header(Path(file))[0]["notes"]
 
 
 def save(
@@ -106,24 +114,49 @@ def save(
     Raises:
         ValueError: an architecture that `load` would not know.
     """
-    if architecture not in ARCHITECTURES:
+    if not isinstance(backbone, nn.Module):
+        raise TypeError(f"backbone is a {type(backbone).__name__}, not an nn.Module")
+    if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
         raise ValueError(
             f"architecture is {architecture!r}: one of {tuple(ARCHITECTURES)} is needed"
         )
-    made = {"architecture": architecture, "arguments": arguments, "notes": notes or {}}
+    made = {
+        "architecture": architecture,
+        "arguments": arguments,
+        "notes": {} if notes is None else notes,
+    }
+    try:
+        text = json.dumps(made, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"arguments and notes cannot be written as JSON ({error}): plain numbers, "
+            "names, lists and dicts are needed"
+        ) from error
     # convolutions may keep channels last in memory; the file keeps them first
     tensors = {k: v.contiguous() for k, v in backbone.state_dict().items()}
-    content = serialise(tensors, metadata={"metatutor": json.dumps(made)})
+    content = serialise(
+        tensors, metadata={"metatutor": text, "sha256": checksum(text, tensors)}
+    )
     store(content, Path(file))
 
 
-def header(file: Path) -> dict[str, Any]:
-    """What `save` wrote beside the numbers: architecture, arguments and notes."""
+def header(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """What `save` wrote beside the numbers: architecture, arguments and notes.
+
+    Returns:
+        These, and the texts of the header as they stand in the file.
+    """
     try:
+        if not file.is_file():  # a pipe, say, might never end
+            raise ValueError("it is no ordinary file")
         with safe_open(file, framework="pt") as opened:
-            return json.loads((opened.metadata() or {})["metatutor"])
-    except (SafetensorError, OSError, *UNFIT) as error:
+            written = opened.metadata() or {}
+        made = json.loads(written["metatutor"])
+        if not isinstance(made, dict) or not {"architecture", "notes"} <= set(made):
+            raise ValueError("its header says nothing of a backbone")
+    except (SafetensorError, *UNFIT) as error:
         raise unusable(file, error) from error
+    return made, written
 
 
 def unusable(file: Path, error: Exception) -> DataError:
@@ -134,6 +167,39 @@ def unusable(file: Path, error: Exception) -> DataError:
     )
 
 
+def checksum(text: str, tensors: dict[str, Tensor]) -> str:
+    """The SHA-256 of a header and of all numbers, in the order of their names."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def check_numbers(written: dict[str, str], tensors: dict[str, Tensor]) -> None:
+    """Refuses numbers that are not those saved, or that are none.
+
+    Files that the first version wrote have no checksum of their own; the shipped ones
+    among them have theirs in the registry.
+    """
+    expected = written.get("sha256")
+    found = checksum(written["metatutor"], tensors)
+    if expected not in (None, found):
+        raise ValueError(f"its SHA-256 should be {expected}, but is {found}")
+    for name, tensor in tensors.items():
+        check_finite(name, tensor)
+
+
 def registry() -> dict[str, dict[str, Any]]:
-    """The shipped backbones by name."""
-    return json.loads(REGISTRY.read_text("utf8"))
+    """The shipped backbones by name.
+
+    Raises:
+        DataError: the list of them is damaged.
+    """
+    try:
+        return json.loads(REGISTRY.read_text("utf8"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{REGISTRY} is damaged ({error}): install metatutor again"
+        ) from error

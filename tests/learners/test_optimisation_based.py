@@ -34,6 +34,14 @@ METHODS = {
     "R2D2": lambda: mt.R2D2(
         mt.models.mlp(1, 6, hidden=(5,), activation=nn.Tanh), mt.mse, 0.5
     ),
+    "ALPaCA": lambda: mt.ALPaCA(
+        mt.models.mlp(1, 6, hidden=(5,), activation=nn.Tanh), 6, noise=0.5
+    ),
+    "BMAML": lambda: mt.BMAML([tanh_network() for _ in range(3)], 0.1, 2, noise=0.5),
+    "neural process": lambda: mt.ConditionalNeuralProcess(
+        mt.models.mlp(2, 4, hidden=(5,), activation=nn.Tanh),
+        mt.models.mlp(1 + 4, 2, hidden=(5,), activation=nn.Tanh),
+    ),
 }
 OTHERS = {
     "FOMAML": lambda: mt.MAML(tanh_network(), mt.mse, 0.1, 3, first_order=True),
