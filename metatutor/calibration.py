@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .checks import at_least_one, check_seed, is_number
 from .engine import map_tasks
 from .evaluation import check_kinds, without_dropout
 from .learners.probabilistic import ProbabilisticLearner, refuse_misfits
 from .results import Result
-from .tasks import TaskSource, at_least_one, check_seed, is_number
+from .tasks import TaskSource
 
 
 def measure_calibration(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from .checks import at_least_one, check_seed
 from .engine import map_tasks
 from .learners.base import Learner
 from .learners.checks import (
@@ -19,7 +20,7 @@ from .learners.checks import (
     refuse_unsolved,
 )
 from .results import Result
-from .tasks import TaskSource, at_least_one, check_batch, check_seed
+from .tasks import TaskSource, check_batch
 
 Metric = Callable[[Tensor, Tensor], Tensor]
 """``metric(outputs, targets)`` of one task's queries -> scalar."""

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .checks import at_least_one, check_finite
 from .learners.checks import AdaptationError, check_positive
 from .learners.conjugate_gradient import Solution, conjugate_gradient
 from .misfits import misfits_refused
-from .tasks import at_least_one, check_finite
 
 Objective = Callable[[Tensor, Tensor], Tensor]
 """``objective(weights, hyper)`` -> scalar."""

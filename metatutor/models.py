@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample
 from torchvision.ops import FrozenBatchNorm2d
 
+from .checks import at_least_one, check_finite, is_number
 from .misfits import misfits_refused
-from .tasks import at_least_one, check_finite, is_number
 
 NORMS = ("batch", "group", "layer", "frozen", "none")
 

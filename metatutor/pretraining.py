@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm import trange
 
+from .checks import at_least_one, check_finite, check_seed, functions
 from .learners.checks import check_positive
 from .misfits import misfits_refused
 from .run import History, MetaLossError
-from .tasks import Augment, at_least_one, check_finite, check_seed, functions
+from .tasks import Augment
 
 
 def pretrain(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .tasks import is_label
+from .checks import is_label
 
 # Student's t, the 97.5 % quantile for 1, 2, … 28 degrees of freedom: what a 95 %
 # interval over 2 to 29 tasks needs. From 30 tasks on, the normal 1.96 is as good.

@@ -9,13 +9,14 @@ from pathlib import Path
 import torch
 from tqdm import trange
 
+from .checks import at_least_one, check_seed
 from .engine import Engine, processes, resolve
 from .evaluation import Metric, check_kinds, meta_evaluate
 from .learners.base import Learner
 from .learners.checks import check_positive
 from .results import Result
 from .run import History, Run, run_settings
-from .tasks import TaskSource, at_least_one, check_seed
+from .tasks import TaskSource
 
 
 def meta_train(

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from .checks import at_least_one, check_finite
 from .results import Result
-from .tasks import at_least_one, check_finite
 
 
 def eszsl(

@@ -13,9 +13,9 @@ PACKAGE = Path(metatutor.__file__).parent
 
 # a module may import what stands on a lower line, or within its own folder
 LAYERS = [
-    {"version", "doctor", "misfits"},
+    {"version", "doctor", "misfits", "checks"},
     {"tasks"},
-    {"checkpoint"},
+    {"checkpoint", "ways"},
     {"results", "losses"},
     {"plotting"},
     {"data", "models"},
@@ -32,17 +32,19 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 # the few that may import only what is named
 ONLY = {
     "doctor": set(),
-    "tasks": set(),
+    "checks": set(),
+    "tasks": {"checks"},
+    "ways": {"checks", "tasks"},
     "misfits": set(),
     "losses": set(),
     "checkpoint": set(),
-    "data": {"tasks"},
-    "models": {"misfits", "tasks"},
+    "data": {"checks", "tasks"},
+    "models": {"checks", "misfits"},
     "article": {"data"},
-    "results": {"tasks"},
+    "results": {"checks"},
     "plotting": {"results", "tasks"},
-    "engine": {"models", "data", "misfits", "tasks"},
-    "pretrained": {"models", "data", "tasks"},
+    "engine": {"models", "data", "misfits", "checks", "tasks", "ways"},
+    "pretrained": {"models", "data", "checks"},
     "card": {"results", "data", "version"},
     "export": {"data"},
 }

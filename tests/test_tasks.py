@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import metatutor as mt
-from metatutor.tasks import TaskBatch, check_labels
+from metatutor.checks import check_labels
+from metatutor.tasks import TaskBatch
 
 
 def parts(**changed):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..tasks import at_least_one
+from ..checks import at_least_one
 
 EDGES = tuple((i, j) for j in range(1, 4) for i in range(j))
 """From which node to which; the order of the operations in an architecture."""

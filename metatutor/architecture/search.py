@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
+from ..checks import at_least_one, check_seed
 from ..learners.checks import check_positive
 from ..learners.inner_loop import Parameters
-from ..tasks import at_least_one, check_seed
 from .cell import CellNetwork, checked_candidates
 from .gradient import architecture_gradient
 

@@ -14,7 +14,7 @@ from torch.nn.functional import (
     interpolate,
 )
 
-from ..tasks import check_generator
+from ..checks import check_generator
 
 
 def turn(images: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from ..tasks import TaskBatch, TaskSource, at_least_one, check_generator, is_number
+from ..checks import at_least_one, check_generator, is_number
+from ..tasks import TaskBatch, TaskSource
 
 LARGEST = 1e30
 """The largest number that may be asked for: single precision ends at 3e38."""

@@ -20,7 +20,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..tasks import TaskBatch, at_least_one
+from ..checks import at_least_one
+from ..tasks import TaskBatch
 from .files import LARGEST, DataError, zipped
 from .omniglot import DRAWERS, ORIGIN, Characters, Drawings, read_image
 

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ..tasks import TaskBatch, Ways, counted_ways, part
+from ..tasks import TaskBatch, part
+from ..ways import Ways, counted_ways
 from .gradient import Learner, MetaGradient, computed_by, trained, weighted_sum
 
 LARGEST = 10_000

@@ -10,7 +10,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ..tasks import TaskBatch, at_least_one, check_batch, is_number, part
+from ..checks import at_least_one, is_number
+from ..tasks import TaskBatch, check_batch, part
 from . import memory as allocations
 from .compiled import Compiled, NotCompilable, compiler_at_hand
 from .gradient import (

@@ -24,7 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from ..misfits import misfits_refused
-from ..tasks import Task, TaskBatch, check_batch, counted_ways
+from ..tasks import Task, TaskBatch, check_batch
+from ..ways import counted_ways
 
 STRATEGIES = ("auto", "vmap", "loop")
 # wrong second derivatives under vmap; GroupNorm and RMSNorm are right

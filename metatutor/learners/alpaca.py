@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
 
+from ..checks import at_least_one
 from ..losses import mse_loss
-from ..tasks import at_least_one
 from .base import Loss
 from .linear_gaussian import Weights, log_evidence, posterior, predictive
 from .probabilistic import ProbabilisticLearner, logarithm, refuse_misfits

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_examples, check_labels
 from ..engine import map_tasks
 from ..misfits import misfits_refused
-from ..tasks import TaskBatch, check_examples, check_labels
+from ..tasks import TaskBatch
 from .checks import (
     check_steps,
     normalising,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..tasks import at_least_one
+from ..checks import at_least_one
 from .base import Loss
 from .inner_loop import Parameters
 from .maml import MAML

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_finite, not_beyond_all
 from ..misfits import misfits_refused
-from ..tasks import check_finite, not_beyond_all
 
 LARGEST = torch.finfo(torch.float32).max
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, normalize
 
-from ..tasks import TaskBatch, ways_of
+from ..tasks import TaskBatch
+from ..ways import ways_of
 from .base import Learner, Loss
 from .checks import check_positive, check_steps
 from .inner_loop import Parameters, gradient_descent

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ..tasks import is_label, ways_of
+from ..checks import is_label
+from ..ways import ways_of
 from .base import Learner, Loss
 
 

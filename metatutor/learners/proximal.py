@@ -7,8 +7,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from ..checks import at_least_one
 from ..engine import map_tasks, resolve
-from ..tasks import TaskBatch, at_least_one, check_batch
+from ..tasks import TaskBatch, check_batch
 from .base import Learner, Loss
 from .checks import check_positive, refuse_unsolved
 from .conjugate_gradient import Solution
@@ -38,8 +39,7 @@ class ProximalLearner(Learner):
 
     Raises:
         ValueError: a strength or tolerance that is not above 0, or fewer steps than 1.
-        AdaptationError: from adapting, if ``exact``: the solver stopped short of its
-            tolerance; with the numbers.
+        AdaptationError: from adapting, if ``exact``: the tolerance was not reached.
     """
 
     def __init__(

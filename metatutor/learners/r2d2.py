@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ..tasks import is_label
+from ..checks import is_label
 from .base import Learner, Loss
 from .checks import check_positive
 from .prototypes import memberships

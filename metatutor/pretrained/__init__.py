@@ -22,8 +22,8 @@ from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from .. import models
+from ..checks import check_finite
 from ..data.files import DataError, read_verified, store
-from ..tasks import check_finite
 
 FOLDER = Path(__file__).parent
 REGISTRY = FOLDER / "pretrained.json"
