@@ -50,7 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--search-steps", type=int, default=150)
     parser.add_argument("--fit-steps", type=int, default=300)
-    parser.add_argument("--iterations", type=int, default=200, help="across tasks")
+    parser.add_argument("--iterations", type=int, default=400, help="across tasks")
     parser.add_argument("--tasks", type=int, default=300, help="test tasks")
 
 

@@ -19,7 +19,9 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("tasks.py", "results.py", "training.py", "learners/*.py")
+FILES = (
+    "tasks.py", "checks.py", "ways.py", "results.py", "training.py", "learners/*.py",
+)  # fmt: skip
 LEFT_OUT = (
     # the same for None, small numbers and names, which are all that is compared so
     "_Is_Eq", "_Eq_Is", "_NotEq_IsNot", "_IsNot_NotEq",

@@ -22,20 +22,28 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("metatutor", "tests", "pyproject.toml", "conftest.py")
+PROBABILISTIC = [
+    "alpaca",
+    "bmaml",
+    "linear_gaussian",
+    "neural_process",
+    "probabilistic",
+]
 NEAREST = {
-    "metatutor/tasks.py": ["tests/test_tasks.py", "tests/data/test_sinusoid.py"],
     "metatutor/results.py": ["tests/test_results.py"],
     "metatutor/training.py": ["tests/test_training.py", "tests/test_checkpoint.py"],
+    **dict.fromkeys(
+        (f"metatutor/learners/{name}.py" for name in PROBABILISTIC),
+        ["tests/learners/test_probabilistic.py", "tests/test_calibration.py"],
+    ),
 }
-TESTS = [
+OTHERS = [
     "tests/test_tasks.py",
     "tests/test_results.py",
     "tests/learners",
-    "tests/test_equations.py",
-    "tests/test_training.py",
-    "tests/test_checkpoint.py",
     "tests/test_toy_learner.py",
     "tests/engine/test_mapping.py",
+    "tests/test_equations.py",
 ]
 # progress bars and whole trainings: seconds each, and the others say the same
 SLOW = "not progress and not short_training and not easier and not average_wave"
@@ -52,7 +60,7 @@ def survives(mutant: dict, folder: Path, seconds: float) -> bool:
     original = (ROOT / mutant["file"]).read_bytes()
     (folder / mutant["file"]).write_text(mutant["code"], "utf8")
     command = [sys.executable, "-m", "pytest", "-qx", "-o", "addopts=", "-k", SLOW]
-    command += ["-p", "no:cacheprovider", *nearest(mutant["file"]), *TESTS]
+    command += ["-p", "no:cacheprovider", *nearest(mutant["file"]), *OTHERS]
     alone = {
         "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": "",
     }  # fmt: skip
