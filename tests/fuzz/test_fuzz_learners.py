@@ -143,7 +143,7 @@ def test_engines(given_, strategy, named, wrong):
     tasks = batch(parts) if wrong is None else wrong
     if learner is None:
         learner = wrong
-    if isinstance(strategy, str) and strategy == "auto":
+    elif isinstance(strategy, str) and strategy == "auto":
         learner.strategy = "loop"  # a compiler would take minutes
     engine = attempt(mt.Engine, learner, strategy, **named)
     if engine is not REFUSED and engine.strategy != "compiled":

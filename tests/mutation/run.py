@@ -32,10 +32,13 @@ PROBABILISTIC = [
 NEAREST = {
     "metatutor/results.py": ["tests/test_results.py"],
     "metatutor/training.py": ["tests/test_training.py", "tests/test_checkpoint.py"],
-    **dict.fromkeys(
-        (f"metatutor/learners/{name}.py" for name in PROBABILISTIC),
-        ["tests/learners/test_probabilistic.py", "tests/test_calibration.py"],
-    ),
+    **{
+        f"metatutor/learners/{name}.py": [
+            "tests/learners/test_probabilistic.py",
+            "tests/test_calibration.py",
+        ]
+        for name in PROBABILISTIC
+    },
 }
 OTHERS = [
     "tests/test_tasks.py",
