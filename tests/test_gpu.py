@@ -53,6 +53,12 @@ def test_auto_is_vmap(problem):
     assert mt.Engine(learner.to("cuda")).strategy == "vmap"
 
 
+def test_threads_of_the_cpu_are_refused():
+    learner, _ = dense()
+    with pytest.raises(ValueError, match="threads of the CPU"):
+        mt.Engine(learner.to("cuda"), "workers")
+
+
 def test_training_on_a_gpu_goes_on_from_a_checkpoint(tmp_path):
     def train(iterations, **options):
         learner, source = dense()

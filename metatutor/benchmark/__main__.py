@@ -71,6 +71,8 @@ def main(words: list[str]) -> None:
     options = parser().parse_args(words)
     if options.threads:
         torch.set_num_threads(options.threads)
+    # convolutions on a GPU would otherwise keep 10 bits, and nobody would agree
+    torch.backends.cudnn.allow_tf32 = False
     if options.json:  # a run of hours should not fail at its last line
         Path(options.json).parent.mkdir(parents=True, exist_ok=True)
     measured_on = machine(options.device)  # the code's commit at the start

@@ -62,8 +62,11 @@ def measure(case: Case, settings: Settings, say: Say) -> list[Row]:
     """
     reference = reference_gradient(case, settings.device)
     rows, actions = {}, {}
+    leave_out = {*settings.leave_out}
+    if torch.device(settings.device).type != "cpu":
+        leave_out.add("engine-workers")  # threads of the CPU
     for who in case.who:
-        if who in settings.leave_out:
+        if who in leave_out:
             continue
         try:
             rows[who], actions[who] = first_call(who, case, settings.device, reference)

@@ -49,7 +49,7 @@ class Engine:
       fraction of the others. Where that cannot be done it warns once, and "vmap"
       computes;
     - ``"loop"``: one task after the other, with the memory of one;
-    - ``"workers"``: one task after the other on each of several threads;
+    - ``"workers"``: one task after the other on each of several threads of a CPU;
     - ``"auto"``: on a GPU "vmap"; on a CPU "workers" for convolutions (which vmap turns
       into slow grouped ones) and for layers that vmap differentiates wrongly, or the
       loop where there is one thread, or where tasks draw random numbers, whose order
@@ -68,8 +68,8 @@ class Engine:
         workers: how many threads "workers" has; PyTorch's own number if None.
 
     Raises:
-        ValueError: an unknown strategy, or one that would be wrong for the model; a
-            memory limit that is not above 0, or below what a single task takes (from
+        ValueError: an unknown strategy, or one that would be wrong for the model or
+            the device; a memory limit that is not above 0, or below what a single task takes (from
             the call); no workers.
     """
 
@@ -103,6 +103,12 @@ class Engine:
             raise ValueError(
                 f"second derivatives of layer {layers[0]!r} are wrong under vmap: use "
                 'the strategy "workers", "loop" or "auto", or GroupNorm'
+            )
+        device = device_of(learner).type
+        if self.strategy == "workers" and device != "cpu":
+            raise ValueError(
+                f'"workers" are threads of the CPU, and the learner is on {device}: use '
+                'the strategy "vmap", "loop" or "auto"'
             )
         self.compiled = Compiled(learner, self.mapping)
         self.workers: Workers | None = None

@@ -344,6 +344,12 @@ def test_a_class_without_an_example_is_refused_by_all(strategy):
         mt.Engine(learner, strategy)(batch)
 
 
+def test_workers_are_refused_off_the_cpu():
+    learner = mt.MAML(dense().to("meta"), mt.mse)  # a device that every machine has
+    with pytest.raises(ValueError, match='threads of the CPU.* on meta: use .*"vmap"'):
+        mt.Engine(learner, "workers")
+
+
 def test_vmap_is_refused_where_it_would_be_wrong():
     learner = mt.MAML(nn.Sequential(nn.LayerNorm(1), nn.Linear(1, 1)), mt.mse)
     with pytest.raises(ValueError, match=r"layer '0' are wrong under vmap"):

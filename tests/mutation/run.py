@@ -1,27 +1,34 @@
-"""Run the tests on mutants: ``python tests/mutation/run.py FILE.json``.
+"""Run the tests on mutants: ``python tests/mutation/run.py MUTANTS.json FATES.jsonl``.
 
 Each mutant gets a copy of the repository and the tests nearest to its file, then the
-others; it is killed if one fails or the time is up. What survives is printed as a
-difference, to be read. ``--ledger`` records the share of those killed.
+others; it is killed if one fails or the time is up. Its fate is written as soon as it
+is known, so that a run that was stopped goes on where it was. Survivors are printed as
+differences, to be read: a mutant that computes the same can only survive.
+
+Tests run in forks of a process that has imported PyTorch, which saves most of the time.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
+import multiprocessing
 import os
 import shutil
-import subprocess
 import sys
-import time
 from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
+from threading import Lock
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("metatutor", "tests", "pyproject.toml", "conftest.py")
+LEFT_BEHIND = shutil.ignore_patterns(
+    ".*", "_build", "__pycache__", "vendor", "*.egg-info", "data-cache"
+)
+PRELOADED = ("torch", "torchvision", "matplotlib.pyplot", "hypothesis", "pytest")
 PROBABILISTIC = [
     "alpaca",
     "bmaml",
@@ -58,27 +65,38 @@ def nearest(file: str) -> list[str]:
     return NEAREST.get(file, [name] if (ROOT / name).exists() else [])
 
 
+def tested(folder: Path, words: list[str]) -> None:
+    """In a fork: the process ends with pytest's exit status."""
+    os.chdir(folder)
+    os.environ.update(OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")
+    sys.path.insert(0, str(folder))
+    sys.dont_write_bytecode = True
+    import pytest
+    import torch
+
+    torch.set_num_threads(1)
+    with open(os.devnull, "w") as nowhere:
+        with redirect_stdout(nowhere), redirect_stderr(nowhere):
+            status = pytest.main(words)
+    assert Path(sys.modules["metatutor"].__file__).is_relative_to(folder)
+    os._exit(status)
+
+
 def survives(mutant: dict, folder: Path, seconds: float) -> bool:
     """Whether all tests pass on the mutant, in a copy of the repository."""
-    original = (ROOT / mutant["file"]).read_bytes()
+    words = ["-qx", "-o", "addopts=", "-k", SLOW, "-p", "no:cacheprovider"]
+    words += [*nearest(mutant["file"]), *OTHERS]
     (folder / mutant["file"]).write_text(mutant["code"], "utf8")
-    command = [sys.executable, "-m", "pytest", "-qx", "-o", "addopts=", "-k", SLOW]
-    command += ["-p", "no:cacheprovider", *nearest(mutant["file"]), *OTHERS]
-    alone = {
-        "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": "",
-    }  # fmt: skip
     try:
-        done = subprocess.run(
-            command, cwd=folder, env=os.environ | alone, capture_output=True,
-            timeout=seconds,
-        )  # fmt: skip
-        if done.returncode > 1 and done.returncode != 2:  # 2: not even collected
-            raise RuntimeError(done.stdout.decode(errors="replace")[-2000:])
-        return done.returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+        fork = multiprocessing.get_context("fork")
+        process = fork.Process(target=tested, args=(folder, words))
+        process.start()
+        process.join(seconds)
+        process.kill()
+        process.join()
+        return process.exitcode == 0
     finally:
-        (folder / mutant["file"]).write_bytes(original)
+        shutil.copy(ROOT / mutant["file"], folder / mutant["file"])
 
 
 def difference(mutant: dict) -> str:
@@ -88,57 +106,69 @@ def difference(mutant: dict) -> str:
     return "\n".join([mutant["file"], *list(lines)[2:]])
 
 
-def run(mutants: list[dict], workers: int, seconds: float, until: float) -> list[dict]:
-    """The mutants that were run before the time ``until``, each with its fate."""
+def key(mutant: dict) -> tuple:
+    """What makes two mutants the same one."""
+    return mutant["file"], mutant["operator"], mutant["place"]
+
+
+def run(mutants: list[dict], workers: int, seconds: float, fates: Path) -> None:
+    """Adds a line for each mutant to ``fates``, as soon as it is known."""
     with TemporaryDirectory() as scratch:
         folders: SimpleQueue[Path] = SimpleQueue()
         for number in range(workers):
             folder = Path(scratch) / str(number)
-            for name in COPIED:
-                target = folder / name
-                if (ROOT / name).is_dir():
-                    litter = shutil.ignore_patterns("__pycache__", "vendor")
-                    shutil.copytree(ROOT / name, target, ignore=litter)
-                else:
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(ROOT / name, target)
+            shutil.copytree(ROOT, folder, ignore=LEFT_BEHIND)
             folders.put(folder)
-
-        def fate(mutant: dict) -> dict | None:
-            folder = folders.get()
-            try:
-                if time.monotonic() > until:
-                    return None
-                return mutant | {"survived": survives(mutant, folder, seconds)}
-            finally:
-                folders.put(folder)
-
         unchanged = {"file": "metatutor/tasks.py"}
         unchanged["code"] = (ROOT / unchanged["file"]).read_text("utf8")
-        if not fate(unchanged)["survived"]:
+        folder = folders.get()
+        if not survives(unchanged, folder, seconds):
             sys.exit("the tests fail, or last too long, without any mutant")
+        folders.put(folder)
+        writing = Lock()
+
+        def fate(mutant: dict) -> None:
+            folder = folders.get()
+            try:
+                survived = survives(mutant, folder, seconds)
+            finally:
+                folders.put(folder)
+            place = dict(zip(("file", "operator", "place"), key(mutant), strict=True))
+            with writing, fates.open("a", encoding="utf8") as file:
+                file.write(json.dumps(place | {"survived": survived}) + "\n")
+
         with ThreadPoolExecutor(workers) as pool:
-            return [done for done in pool.map(fate, mutants) if done]
+            list(pool.map(fate, mutants))
 
 
 def main() -> None:
-    """Run, and print the survivors and the score."""
+    """Run what is left, and print the survivors and the score."""
     parser = ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("mutants")
+    parser.add_argument("mutants", type=Path)
+    parser.add_argument("fates", type=Path)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
-    parser.add_argument("--timeout", type=float, default=900, help="seconds a mutant")
-    parser.add_argument("--limit", type=float, default=1e9, help="seconds in all")
-    parser.add_argument("--out", help="JSON file for the fate of each mutant")
+    parser.add_argument("--timeout", type=float, default=600, help="seconds a mutant")
     options = parser.parse_args()
-    mutants = json.loads(Path(options.mutants).read_text("utf8"))
-    until = time.monotonic() + options.limit
-    done = run(mutants, options.workers, options.timeout, until)
-    survivors = [mutant for mutant in done if mutant["survived"]]
+    mutants = json.loads(options.mutants.read_text("utf8"))
+    known = read(options.fates)
+    left = [mutant for mutant in mutants if key(mutant) not in known]
+    if left:
+        for name in PRELOADED:
+            __import__(name)
+        run(left, options.workers, options.timeout, options.fates)
+    known = read(options.fates)
+    survivors = [mutant for mutant in mutants if known[key(mutant)]]
     for mutant in survivors:
         print(difference(mutant), end="\n\n")
-    print(f"{len(done) - len(survivors)} of {len(done)} mutants killed")
-    if options.out:
-        Path(options.out).write_text(json.dumps(done), "utf8")
+    print(f"{len(mutants) - len(survivors)} of {len(mutants)} mutants killed")
+
+
+def read(fates: Path) -> dict[tuple, bool]:
+    """Whether each mutant survived, by what `key` makes of it."""
+    if not fates.exists():
+        return {}
+    lines = [json.loads(line) for line in fates.read_text("utf8").splitlines()]
+    return {key(line): line["survived"] for line in lines}
 
 
 if __name__ == "__main__":
