@@ -171,7 +171,7 @@ def centred(images: Tensor, spread: float = 0.42) -> Tensor:
         raise TypeError(f"images is a {type(images).__name__}, not a tensor")
     if (
         images.dim() != 4
-        or 0 in images.shape[1:]
+        or not images.numel()
         or images.shape[1] != 1
         or not images.is_floating_point()
     ):
@@ -252,7 +252,7 @@ def freeze_statistics(model: nn.Module, images: Tensor) -> nn.Module:
     if not isinstance(images, Tensor) or not images.dim():
         raise TypeError("images is no tensor of images, (images, …)")
     check_finite("images", images)
-    if len(images) < 2:
+    if len(images) < 2 or not images.numel():
         raise ValueError(f"{len(images)} images have no statistics: give hundreds")
     model = copy.deepcopy(model)
     layers = {n: m for n, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)}

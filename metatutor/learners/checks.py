@@ -87,6 +87,11 @@ def predicted(learner: nn.Module, fitted: Any, query_x: Tensor) -> Tensor:
         outputs = learner.predict(fitted, query_x)
     if not isinstance(outputs, Tensor):
         raise TypeError(f"the model gives a {type(outputs).__name__}, not a tensor")
+    if outputs.shape[:1] != query_x.shape[:1]:
+        raise ValueError(
+            f"for query_x {tuple(query_x.shape)} come outputs {tuple(outputs.shape)}: "
+            "one for each example, (examples, …), is needed"
+        )
     bad = int((~outputs.isfinite()).sum())
     if bad:
         raise AdaptationError(

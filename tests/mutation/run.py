@@ -75,9 +75,12 @@ def tested(folder: Path, words: list[str]) -> None:
     import torch
 
     torch.set_num_threads(1)
-    with open(os.devnull, "w") as nowhere:
-        with redirect_stdout(nowhere), redirect_stderr(nowhere):
-            status = pytest.main(words)
+    with (
+        open(os.devnull, "w") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):
+        status = pytest.main(words)
     assert Path(sys.modules["metatutor"].__file__).is_relative_to(folder)
     os._exit(status)
 
