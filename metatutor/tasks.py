@@ -303,6 +303,8 @@ class Mixture(TaskSource):
             isinstance(source, TaskSource) for source in sources
         ):
             raise TypeError(f"sources is {sources!r}: a list of TaskSource is needed")
+        if isinstance(weights, Tensor):
+            weights = weights.tolist()
         if weights is not None and not isinstance(weights, Iterable):
             raise TypeError(f"weights is {weights!r}: a list of numbers is needed")
         weights = [1.0] * len(sources) if weights is None else list(weights)

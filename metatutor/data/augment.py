@@ -25,6 +25,8 @@ def turn(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
     collide that are turned copies of one another, such as N and Z.
     """
     check_images(images, generator)
+    if images.shape[-2] != images.shape[-1]:
+        raise ValueError(f"images are {tuple(images.shape)}: square ones can be turned")
     quarters = torch.randint(4, (len(images),), generator=generator).tolist()
     return torch.stack(
         [

@@ -99,7 +99,7 @@ def load_letters(split: str = "all", exclude_scripts: Sequence[str] = ()) -> Let
         raise ValueError(f"split is {split!r}: one of {(*SPLITS, 'all')} is needed")
     if isinstance(exclude_scripts, str):
         exclude_scripts = [exclude_scripts]
-    if not isinstance(exclude_scripts, Iterable):
+    if not isinstance(exclude_scripts, Iterable) or isinstance(exclude_scripts, Tensor):
         raise TypeError(f"exclude_scripts is {exclude_scripts!r}: names are needed")
     left_out = list(exclude_scripts)  # an iterator could be gone through only once
     data = read()

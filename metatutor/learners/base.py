@@ -17,11 +17,11 @@ from ..tasks import TaskBatch
 from .checks import (
     check_steps,
     normalising,
-    predicted,
     refuse_diverged,
     refuse_running_statistics,
     refuse_unsolved,
 )
+from .outputs import predicted
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """``loss(outputs, targets)`` -> scalar, the mean over examples."""

@@ -11,7 +11,7 @@ from torch.distributions import Categorical, MixtureSameFamily, Normal
 
 from ..losses import mse_loss
 from .base import Loss
-from .checks import check_positive, check_steps
+from .checks import at_least_zero, check_positive
 from .inner_loop import Parameters
 from .probabilistic import ProbabilisticLearner, logarithm, refuse_misfits
 
@@ -50,7 +50,7 @@ class BMAML(ProbabilisticLearner):
     ) -> None:
         super().__init__(nn.ModuleList(models), loss)
         check_positive("inner_lr", inner_lr)
-        check_steps("inner_steps", inner_steps)
+        at_least_zero("inner_steps", inner_steps)
         kinds = {tuple(p.shape for p in model.parameters()) for model in self.model}
         if len(self.model) < 2 or len(kinds) > 1:
             raise ValueError(

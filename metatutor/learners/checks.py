@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_finite, not_beyond_all
-from ..misfits import misfits_refused
+from ..checks import not_beyond_all
 
 LARGEST = torch.finfo(torch.float32).max
 
@@ -40,12 +39,16 @@ def normalising(model: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def check_steps(name: str, steps: int | None) -> None:
-    """Refuses a number of inner steps that is not a whole number of at least 0."""
-    if steps is None:
-        return
+    """Refuses a number of inner steps, if there is one, that `at_least_zero` does."""
+    if steps is not None:
+        at_least_zero(name, steps)
+
+
+def at_least_zero(name: str, steps: int) -> int:
+    """``steps`` if it is a whole number of at least 0, else an error naming it."""
     if isinstance(steps, bool) or not isinstance(steps, Integral) or steps < 0:
         raise ValueError(f"{name} is {steps!r}: a whole number of at least 0 is needed")
-    not_beyond_all(name, steps)
+    return not_beyond_all(name, steps)
 
 
 def check_positive(name: str, value: float) -> None:
@@ -72,34 +75,6 @@ def refuse_diverged(learner: nn.Module, fitted: Any, steps: int | None) -> None:
             f"values are NaN or infinite ({in_words(settings)}): try a smaller rate or "
             "fewer steps"
         )
-
-
-def predicted(learner: nn.Module, fitted: Any, query_x: Tensor) -> Tensor:
-    """The outputs for queries that are sound, refused unless they are sound too."""
-    if not isinstance(query_x, Tensor):
-        raise TypeError(
-            f"query_x is a {type(query_x).__name__}: a torch.Tensor is needed"
-        )
-    if not query_x.dim():
-        raise ValueError("query_x is a single number: (examples, …) is needed")
-    check_finite("query_x", query_x)
-    with torch.no_grad(), misfits_refused(query_x=query_x):
-        outputs = learner.predict(fitted, query_x)
-    if not isinstance(outputs, Tensor):
-        raise TypeError(f"the model gives a {type(outputs).__name__}, not a tensor")
-    if outputs.shape[:1] != query_x.shape[:1]:
-        raise ValueError(
-            f"for query_x {tuple(query_x.shape)} come outputs {tuple(outputs.shape)}: "
-            "one for each example, (examples, …), is needed"
-        )
-    bad = int((~outputs.isfinite()).sum())
-    if bad:
-        raise AdaptationError(
-            f"{bad} of {outputs.numel()} outputs are NaN or infinite "
-            f"({in_words(plain_settings(learner))}): try a smaller rate or scale, or "
-            "fewer steps"
-        )
-    return outputs
 
 
 def refuse_unsolved(learner: nn.Module, unsolved: Tensor) -> None:

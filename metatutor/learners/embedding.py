@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy, linear, normalize
 from ..tasks import TaskBatch
 from ..ways import ways_of
 from .base import Learner, Loss
-from .checks import check_positive, check_steps
+from .checks import at_least_zero, check_positive
 from .inner_loop import Parameters, gradient_descent
 from .prototypes import PrototypicalNetwork, class_means, squared_distances
 
@@ -85,7 +85,7 @@ class LinearProbe(Learner):
     ) -> None:
         super().__init__(backbone, loss)
         check_positive("lr", lr)
-        check_steps("steps", steps)
+        at_least_zero("steps", steps)
         check_positive("penalty", penalty)
         self.lr, self.steps, self.penalty = lr, steps, penalty
         self.strategy = "loop"  # as in PrototypicalNetwork

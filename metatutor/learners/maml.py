@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from .base import Learner, Loss
-from .checks import check_positive, check_steps
+from .checks import at_least_zero, check_positive
 from .inner_loop import Parameters, Rate, gradient_descent
 
 
@@ -44,7 +44,7 @@ class MAML(Learner):
     ) -> None:
         super().__init__(model, loss)
         check_positive("inner_lr", inner_lr)
-        check_steps("inner_steps", inner_steps)
+        at_least_zero("inner_steps", inner_steps)
         self.inner_lr = inner_lr
         self.inner_steps = inner_steps
         self.first_order = first_order

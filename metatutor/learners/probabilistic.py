@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from .base import Learner
-from .checks import check_positive, predicted
+from .checks import check_positive
+from .outputs import predicted
 
 
 class ProbabilisticLearner(Learner):
