@@ -69,8 +69,8 @@ class Engine:
 
     Raises:
         ValueError: an unknown strategy, or one that would be wrong for the model or
-            the device; a memory limit that is not above 0, or below what a single task takes (from
-            the call); no workers.
+            the device; a memory limit that is not above 0, or below what a single task
+            takes (from the call); no workers.
     """
 
     def __init__(
@@ -107,8 +107,8 @@ class Engine:
         device = device_of(learner).type
         if self.strategy == "workers" and device != "cpu":
             raise ValueError(
-                f'"workers" are threads of the CPU, and the learner is on {device}: use '
-                'the strategy "vmap", "loop" or "auto"'
+                f'"workers" are threads of the CPU, the learner is on {device}: use the '
+                'strategy "vmap", "loop" or "auto"'
             )
         self.compiled = Compiled(learner, self.mapping)
         self.workers: Workers | None = None
