@@ -107,8 +107,8 @@ class Engine:
         device = device_of(learner).type
         if self.strategy == "workers" and device != "cpu":
             raise ValueError(
-                f'"workers" are threads of the CPU, the learner is on {device}: use the '
-                'strategy "vmap", "loop" or "auto"'
+                f'"workers" are threads of the CPU, the learner is on {device}: use '
+                '"vmap", "loop" or "auto"'
             )
         self.compiled = Compiled(learner, self.mapping)
         self.workers: Workers | None = None
