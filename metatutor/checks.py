@@ -96,6 +96,8 @@ def check_examples(name: str, x: Tensor, y: Tensor, *, axes: int = 1) -> None:
         )
     if 0 in x.shape[:axes]:
         raise ValueError(f"{name}_x has shape {tuple(x.shape)}: it holds no example")
+    if not y.numel():
+        raise ValueError(f"{name}_y has shape {tuple(y.shape)}: it holds no target")
 
 
 def check_finite(name: str, tensor: Tensor) -> None:

@@ -223,9 +223,11 @@ class Engine:
 
         def measure(tasks: int) -> int:
             few = part(batch, 0, tasks)
-            return allocations.peak_bytes(
-                lambda: by_autograd(self.learner, few, self.mapping), known
-            )
+            # a learner that draws random numbers must not notice that it was measured
+            with torch.random.fork_rng():
+                return allocations.peak_bytes(
+                    lambda: by_autograd(self.learner, few, self.mapping), known
+                )
 
         if self.mapping == "loop":
             # tasks one after the other: those side by side count

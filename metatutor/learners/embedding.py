@@ -15,7 +15,12 @@ from ..ways import ways_of
 from .base import Learner, Loss
 from .checks import at_least_zero, check_positive
 from .inner_loop import Parameters, gradient_descent
-from .prototypes import PrototypicalNetwork, class_means, squared_distances
+from .prototypes import (
+    PrototypicalNetwork,
+    class_means,
+    embedded,
+    squared_distances,
+)
 
 
 def refuse_meta_training(learner: Learner) -> None:
@@ -44,7 +49,8 @@ class NearestMean(PrototypicalNetwork):
         self, support_x: Tensor, support_y: Tensor, steps: int | None = None
     ) -> Tensor:
         """The class means of the normalised features, ``(ways, features)``."""
-        return class_means(normalize(self.model(support_x), dim=-1), support_y)
+        features = embedded(self.model, support_x)
+        return class_means(normalize(features, dim=-1), support_y)
 
     def predict(self, means: Tensor, query_x: Tensor) -> Tensor:
         """−‖f(x) − c_k‖² in the normalised space, ``(queries, ways)``."""
@@ -94,7 +100,7 @@ class LinearProbe(Learner):
         self, support_x: Tensor, support_y: Tensor, steps: int | None = None
     ) -> Parameters:
         """The classifier's ``weight``, ``(ways, features)``, and ``bias``."""
-        features = normalize(self.model(support_x), dim=-1)
+        features = normalize(embedded(self.model, support_x), dim=-1)
         ways = ways_of(support_y)
         start = {
             "weight": features.new_zeros(ways, features.shape[1]),

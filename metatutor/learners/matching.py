@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from .base import Learner, Loss
 from .checks import check_positive
-from .prototypes import memberships
+from .prototypes import embedded, memberships
 
 
 class MatchingNetwork(Learner):
@@ -47,7 +47,7 @@ class MatchingNetwork(Learner):
 
         The votes y_i are ``(examples, ways)``, 1 for an example's own class.
         """
-        keys = normalize(self.model(support_x), dim=-1)
+        keys = normalize(embedded(self.model, support_x), dim=-1)
         return keys, memberships(support_y, keys.dtype)
 
     def predict(self, memory: tuple[Tensor, Tensor], query_x: Tensor) -> Tensor:

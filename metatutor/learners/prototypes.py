@@ -37,11 +37,22 @@ class PrototypicalNetwork(Learner):
         self, support_x: Tensor, support_y: Tensor, steps: int | None = None
     ) -> Tensor:
         """The prototypes, ``(ways, features)``. ``steps`` has no meaning here."""
-        return class_means(self.model(support_x), support_y)
+        return class_means(embedded(self.model, support_x), support_y)
 
     def predict(self, prototypes: Tensor, query_x: Tensor) -> Tensor:
         """−‖f(x) − c_k‖², ``(queries, ways)``."""
         return -squared_distances(self.model(query_x), prototypes)
+
+
+def embedded(backbone: nn.Module, x: Tensor) -> Tensor:
+    """The features of these examples, ``(examples, features)``, or refused."""
+    features = backbone(x)
+    if features.dim() != 2 or len(features) != len(x):
+        raise ValueError(
+            f"the backbone turns {tuple(x.shape)} into {tuple(features.shape)}: "
+            "(examples, features) is needed, one row for each; end it in nn.Flatten()"
+        )
+    return features
 
 
 def class_means(features: Tensor, labels: Tensor) -> Tensor:

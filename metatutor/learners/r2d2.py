@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from ..checks import is_label
 from .base import Learner, Loss
 from .checks import check_positive
-from .prototypes import memberships
+from .prototypes import embedded, memberships
 
 
 class R2D2(Learner):
@@ -48,7 +48,7 @@ class R2D2(Learner):
         self, support_x: Tensor, support_y: Tensor, steps: int | None = None
     ) -> Tensor:
         """W, ``(features, outputs)``. ``steps`` has no meaning here."""
-        features = self.model(support_x)
+        features = embedded(self.model, support_x)
         if is_label(support_y):
             targets = memberships(support_y, features.dtype)
         elif support_y.dim() == 2:

@@ -125,7 +125,8 @@ def test_meta_losses(given_, strategy, wrong):
     if learner is None or tasks is None:
         return
     learner.strategy = strategy
-    loss = attempt(learner.meta_loss, tasks, keep=[learner])
+    draws = learner.stochastic
+    loss = attempt(learner.meta_loss, tasks, keep=[learner], draws=draws)
     if loss is not REFUSED:
         assert loss.shape == () and loss.requires_grad
         loss.backward()  # no error is left for later
@@ -147,7 +148,7 @@ def test_engines(given_, strategy, named, wrong):
         learner.strategy = "loop"  # a compiler would take minutes
     engine = attempt(mt.Engine, learner, strategy, **named)
     if engine is not REFUSED and engine.strategy != "compiled":
-        loss = attempt(engine, tasks)
+        loss = attempt(engine, tasks, draws=learner.stochastic)
         if loss is not REFUSED:
             assert loss.shape == () and not loss.requires_grad
 
