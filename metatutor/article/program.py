@@ -12,7 +12,10 @@ from typing import NamedTuple
 BLOCKS = tuple(
     files(__package__).joinpath(f"block-{i}.txt").read_text("utf8") for i in range(1, 5)
 )
-"""The blocks as printed: learner and loop, evaluation, task trainer, driver."""
+"""The blocks as printed: learner and loop, evaluation, task trainer, driver.
+
+:meta hide-value:
+"""
 
 
 class Repair(NamedTuple):
