@@ -1,7 +1,7 @@
 """The article's program as text, and repairs that must find what they replace.
 
-The four blocks are quoted for correction from section 5.2 of 《元学习 (Meta Learning)
-原理与代码实例讲解》; see the README beside them.
+The four blocks are quoted for correction from section 5.2 of the source
+article; see the README beside them.
 """
 
 from __future__ import annotations
