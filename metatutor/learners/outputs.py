@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_finite
 from ..misfits import misfits_refused
-from ..tasks import check_finite
 from .checks import AdaptationError, in_words, plain_settings
 
 
