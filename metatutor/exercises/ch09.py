@@ -170,7 +170,7 @@ def report(answer) -> None:
         )
     if not close(found, test[1]):
         raise Hint(
-            "先由验证集选出下标，再取它的测试精度：test[validation.argmax()]。",
+            "先由验证集选出下标，再取它的测试准确率：test[validation.argmax()]。",
             "validation chooses the index, whose test accuracy is the answer: "
             "test[validation.argmax()].",
         )
