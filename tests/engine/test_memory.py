@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
+import metatutor as mt
 from metatutor.engine.memory import Allocations, tasks_within
 
 MEASURE = """
@@ -95,3 +97,15 @@ def test_as_many_tasks_as_fit(mebibytes, tasks, expected):
 def test_one_task_must_fit():
     with pytest.raises(ValueError, match="10 MiB, but a single task takes 11 MiB"):
         tasks_within(10, lambda count: (10 + count) * 2**20, 5)
+
+
+def test_measuring_draws_none_of_the_learners_random_numbers():
+    model = nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+    learner = mt.MAML(model, mt.mse, 0.01, 1)
+    batch = mt.data.Sinusoid(shots=4).sample(3)
+    losses, after = [], []
+    for memory in (None, 100):
+        torch.manual_seed(1)
+        losses.append(mt.Engine(learner, "vmap", memory=memory)(batch))
+        after.append(torch.rand(1))
+    assert losses[0] == losses[1] and after[0] == after[1]
