@@ -495,3 +495,9 @@ def test_a_query_label_that_no_support_example_has_is_refused():
     learner = mt.MAML(mt.models.mlp(1, 3), mt.cross_entropy)
     with pytest.raises(ValueError, match="support_y holds labels -100 to 2"):
         learner.adapt(x[0], torch.tensor([0, 2, -100]))
+
+
+def test_targets_without_a_number_are_refused():
+    x, y = torch.zeros(2, 3, 1), torch.zeros(2, 3, 0)
+    with pytest.raises(ValueError, match=r"query_y has shape \(2, 3, 0\): .* no target"):
+        mt.TaskBatch(x, torch.zeros(2, 3, 1), x, y)
