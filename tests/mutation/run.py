@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import shutil
 import sys
+import time
 from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
@@ -94,7 +95,11 @@ def survives(mutant: dict, folder: Path, seconds: float) -> bool:
         fork = multiprocessing.get_context("fork")
         process = fork.Process(target=tested, args=(folder, words))
         process.start()
-        process.join(seconds)
+        end = time.monotonic() + seconds
+        # `join` with a time limit would wait for the other forks, too: they hold the
+        # pipe that it listens to
+        while process.exitcode is None and time.monotonic() < end:
+            time.sleep(0.1)
         process.kill()
         process.join()
         return process.exitcode == 0
