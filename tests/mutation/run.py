@@ -1,7 +1,7 @@
 """Run the tests on mutants: ``python tests/mutation/run.py MUTANTS.json FATES.jsonl``.
 
-Each mutant gets a copy of the repository and the tests nearest to its file, then the
-others; it is killed if one fails or the time is up. Its fate is written as soon as it
+Each mutant gets a copy of the repository and the tests of these files, the quickest
+first; it is killed if one fails or the time is up. Its fate is written as soon as it
 is known, so that a run that was stopped goes on where it was. Survivors are printed as
 differences, to be read: a mutant that computes the same can only survive.
 
@@ -37,18 +37,7 @@ PROBABILISTIC = [
     "neural_process",
     "probabilistic",
 ]
-NEAREST = {
-    "metatutor/results.py": ["tests/test_results.py"],
-    "metatutor/training.py": ["tests/test_training.py", "tests/test_checkpoint.py"],
-    **{
-        f"metatutor/learners/{name}.py": [
-            "tests/learners/test_probabilistic.py",
-            "tests/test_calibration.py",
-        ]
-        for name in PROBABILISTIC
-    },
-}
-OTHERS = [
+TESTS = [
     "tests/test_tasks.py",
     "tests/test_results.py",
     "tests/learners",
@@ -56,17 +45,36 @@ OTHERS = [
     "tests/engine/test_mapping.py",
     "tests/test_equations.py",
 ]
+MORE = {
+    "metatutor/training.py": ["tests/test_training.py", "tests/test_checkpoint.py"],
+    **{
+        f"metatutor/learners/{name}.py": ["tests/test_calibration.py"]
+        for name in PROBABILISTIC
+    },
+}
 # progress bars and whole trainings: seconds each, and the others say the same
 SLOW = "not progress and not short_training and not easier and not average_wave"
 
 
-def nearest(file: str) -> list[str]:
-    """The test files to begin with."""
-    name = f"tests/learners/test_{Path(file).name}"
-    return NEAREST.get(file, [name] if (ROOT / name).exists() else [])
+class QuickestFirst:
+    """For pytest: orders tests by how long they took when they were last timed."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.timed = file, {}
+        self.known = json.loads(file.read_text("utf8")) if file.exists() else {}
+
+    def pytest_collection_modifyitems(self, items: list) -> None:
+        items.sort(key=lambda item: self.known.get(item.nodeid, 0.0))
+
+    def pytest_runtest_logreport(self, report) -> None:
+        self.timed[report.nodeid] = self.timed.get(report.nodeid, 0.0) + report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        if not self.known:
+            self.file.write_text(json.dumps(self.timed), "utf8")
 
 
-def tested(folder: Path, words: list[str]) -> None:
+def tested(folder: Path, tests: list[str]) -> None:
     """In a fork: the process ends with pytest's exit status."""
     os.chdir(folder)
     os.environ.update(OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")
@@ -74,26 +82,31 @@ def tested(folder: Path, words: list[str]) -> None:
     sys.dont_write_bytecode = True
     import pytest
     import torch
+    from hypothesis import Phase, settings
 
     torch.set_num_threads(1)
+    # that a mutant fails is enough: no search for the simplest example
+    settings.register_profile("quick", phases=[Phase.explicit, Phase.generate])
+    settings.load_profile("quick")
+    words = ["-qx", "-o", "addopts=", "-k", SLOW, "-p", "no:cacheprovider", "--tb=no"]
     with (
         open(os.devnull, "w") as nowhere,
         redirect_stdout(nowhere),
         redirect_stderr(nowhere),
     ):
-        status = pytest.main(words)
+        timing = QuickestFirst(folder.parent / "seconds.json")
+        status = pytest.main([*words, *tests], plugins=[timing])
     assert Path(sys.modules["metatutor"].__file__).is_relative_to(folder)
     os._exit(status)
 
 
 def survives(mutant: dict, folder: Path, seconds: float) -> bool:
     """Whether all tests pass on the mutant, in a copy of the repository."""
-    words = ["-qx", "-o", "addopts=", "-k", SLOW, "-p", "no:cacheprovider"]
-    words += [*nearest(mutant["file"]), *OTHERS]
+    tests = [*TESTS, *MORE.get(mutant["file"], [])]
     (folder / mutant["file"]).write_text(mutant["code"], "utf8")
     try:
         fork = multiprocessing.get_context("fork")
-        process = fork.Process(target=tested, args=(folder, words))
+        process = fork.Process(target=tested, args=(folder, tests))
         process.start()
         end = time.monotonic() + seconds
         # `join` with a time limit would wait for the other forks, too: they hold the
@@ -136,14 +149,15 @@ def run(mutants: list[dict], workers: int, seconds: float, fates: Path) -> None:
         writing = Lock()
 
         def fate(mutant: dict) -> None:
-            folder = folders.get()
+            folder, start = folders.get(), time.monotonic()
             try:
                 survived = survives(mutant, folder, seconds)
             finally:
                 folders.put(folder)
-            place = dict(zip(("file", "operator", "place"), key(mutant), strict=True))
+            line = dict(zip(("file", "operator", "place"), key(mutant), strict=True))
+            line |= {"survived": survived, "seconds": round(time.monotonic() - start)}
             with writing, fates.open("a", encoding="utf8") as file:
-                file.write(json.dumps(place | {"survived": survived}) + "\n")
+                file.write(json.dumps(line) + "\n")
 
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(fate, mutants))
