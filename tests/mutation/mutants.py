@@ -88,7 +88,8 @@ def draw(sample: int, seed: int) -> list[dict]:
         if known == behaviour(codes[file]) or (file, known) in seen:
             continue
         seen.add((file, known))
-        drawn.append({"file": file, "operator": name, "place": place, "code": mutated})
+        mutant = {"file": file, "operator": name, "place": place, "seed": seed}
+        drawn.append(mutant | {"code": mutated})
         if len(drawn) == sample:
             break
     return drawn

@@ -170,27 +170,58 @@ def main() -> None:
     parser.add_argument("fates", type=Path)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--timeout", type=float, default=600, help="seconds a mutant")
+    parser.add_argument("--again", action="store_true", help="also what survived")
+    parser.add_argument("--ledger", type=Path, help="a ledger to put the score into")
     options = parser.parse_args()
     mutants = json.loads(options.mutants.read_text("utf8"))
-    known = read(options.fates)
-    left = [mutant for mutant in mutants if key(mutant) not in known]
+    fates = read(options.fates)
+    done = {k for k, fate in fates.items() if not (fate["survived"] and options.again)}
+    left = [mutant for mutant in mutants if key(mutant) not in done]
     if left:
         for name in PRELOADED:
             __import__(name)
         run(left, options.workers, options.timeout, options.fates)
-    known = read(options.fates)
-    survivors = [mutant for mutant in mutants if known[key(mutant)]]
-    for mutant in survivors:
-        print(difference(mutant), end="\n\n")
-    print(f"{len(mutants) - len(survivors)} of {len(mutants)} mutants killed")
+    fates = read(options.fates)
+    fates = [fates[key(mutant)] for mutant in mutants]
+    for mutant, fate in zip(mutants, fates, strict=True):
+        if fate["survived"]:
+            print(difference(mutant), end="\n\n")
+    killed = sum(not fate["survived"] for fate in fates)
+    print(f"{killed} of {len(mutants)} mutants killed")
+    if options.ledger:
+        put_into(options.ledger, fates, mutants[0]["seed"])
 
 
-def read(fates: Path) -> dict[tuple, bool]:
-    """Whether each mutant survived, by what `key` makes of it."""
+def read(fates: Path) -> dict[tuple, dict]:
+    """The last known fate of each mutant, by what `key` makes of it."""
     if not fates.exists():
         return {}
     lines = [json.loads(line) for line in fates.read_text("utf8").splitlines()]
-    return {key(line): line["survived"] for line in lines}
+    return {key(line): line for line in lines}
+
+
+def put_into(ledger: Path, fates: list[dict], seed: int) -> None:
+    """Records the share that was killed of the mutants drawn with this seed."""
+    import torch
+
+    from metatutor.experiments.ledger import made_by, record
+    from metatutor.results import Result
+
+    score = Result(torch.tensor([float(not fate["survived"]) for fate in fates]))
+    row = {
+        "experiment": "mutation testing",
+        "method": "all tests of tests/mutation/run.py",
+        "metric": "share of mutants killed",
+        "value": round(score.mean, 4),
+        "ci95": round(score.ci95, 4),
+        "n": len(fates),
+        "seeds": [seed],
+        "per_seed": [round(score.mean, 4)],
+        "seconds": sum(fate["seconds"] for fate in fates),
+    }
+    record(
+        ledger, [row | made_by("python tests/mutation/run.py MUTANTS.json FATES.jsonl")]
+    )
 
 
 if __name__ == "__main__":
