@@ -78,6 +78,16 @@ def test_pairing_takes_out_the_difficulty_of_the_tasks():
     assert first.mean - second.mean < first.ci95 + second.ci95
 
 
+@pytest.mark.parametrize(
+    ("scores", "kind"),
+    [([0.5, 0.6], "list"), (torch.tensor([1j, 0]), "complex64")],
+)
+def test_scores_are_a_tensor_of_real_numbers(scores, kind):
+    with pytest.raises(TypeError, match=f"per_task is .*{kind}: a tensor of real"):
+        mt.Result(scores)
+    assert mt.Result(torch.tensor([3, 5])).mean == 4
+
+
 def test_scores_that_do_not_pair_are_refused():
     three, four = mt.Result(torch.zeros(3)), mt.Result(torch.zeros(4))
     with pytest.raises(ValueError, match="3 tasks on one side and 4 on the other"):

@@ -522,6 +522,17 @@ def test_every_validation_is_on_the_same_tasks():
     assert means[0] != pytest.approx(trained_on.item())
 
 
+@pytest.mark.parametrize("seed", [0, 4])
+def test_validation_can_be_repeated_after_training(seed):
+    """Chapter 16 does: the validation tasks of a seed are those of another."""
+    learner = small()
+    history = train(
+        learner, seed=seed, validate_on=SOURCE, validate_every=6, validation_tasks=5
+    )
+    again = mt.meta_evaluate(learner, SOURCE, tasks=5, seed=seed + 1_000_003)
+    assert history.validation[-1][1] == pytest.approx(again.mean)
+
+
 # --- evaluation --------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from problems import Always, Point, half_squares, linear_tasks, scalar_tasks
 from torch import nn
 
 import metatutor as mt
+from metatutor.learners.checks import refuse_unsolved
 from metatutor.learners.conjugate_gradient import conjugate_gradient
 from metatutor.learners.proximal_point import minimise_near
 
@@ -101,6 +102,19 @@ def test_a_solver_that_does_not_arrive_is_reported(float64):
     learner.exact = False
     learner.adapt(task.support_x, task.support_y)
     assert learner.meta_loss(source.sample(4)).isfinite()
+
+
+def test_how_many_tasks_missed_and_by_how_much():
+    """One row a task, one column a solver; 1 is the tolerance itself, NaN is a miss."""
+    learner = tanh_learner()
+    refuse_unsolved(learner, torch.tensor([[1.0, 0.0], [0.3, 1.0]]))
+    missed = torch.tensor([[1.5, 0.0], [0.2, 3.0], [1.0, 1.0]])
+    with pytest.raises(
+        mt.AdaptationError, match=r"2 of 3 tasks .*worst, 1\.5, 3 times"
+    ):
+        refuse_unsolved(learner, missed)
+    with pytest.raises(mt.AdaptationError, match=r"1 of 1 tasks .*worst, nan times"):
+        refuse_unsolved(learner, torch.tensor(float("nan")))
 
 
 def test_conjugate_gradients_that_do_not_arrive_are_reported(float64):
