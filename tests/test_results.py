@@ -157,6 +157,12 @@ def test_accuracy_is_the_share_of_right_answers():
     assert mt.accuracy(outputs, torch.tensor([0, 1, 1, 0])).item() == 0.75
 
 
+def test_accuracy_of_many_tasks_is_over_all_their_queries():
+    outputs = torch.eye(3).expand(2, 3, 3)  # (tasks, examples, classes)
+    answers = torch.tensor([[0, 1, 2], [0, 0, 0]])
+    assert mt.accuracy(outputs, answers).item() == pytest.approx(4 / 6)
+
+
 def test_accuracy_refuses_targets_of_another_shape():
     with pytest.raises(ValueError, match=r"\(3, 1\)"):
         mt.accuracy(torch.eye(3), torch.arange(3)[:, None])

@@ -114,6 +114,15 @@ def test_a_batch_is_its_tasks_in_order():
     assert batch.to("cpu") is batch
 
 
+def test_a_slice_runs_forwards():
+    batch = TaskBatch(**parts())
+    assert torch.equal(batch[::1].query_x, batch.query_x)
+    assert torch.equal(batch[::2].query_x, batch.query_x[:1])
+    for step in (0, -1):
+        with pytest.raises(ValueError, match=f"a step of {step} is refused"):
+            batch[::step]
+
+
 @pytest.mark.parametrize("index", [2, 3, 9, -3, -9])
 def test_a_task_that_is_not_there_is_named(index):
     batch = TaskBatch(**parts())
@@ -452,6 +461,8 @@ def test_a_mixture_draws_from_its_generator_alone():
         (0, None, "0 sources and 0 weights: at least one source is needed"),
         (2, [1.0], "2 sources and 1 weights: .* a weight for each"),
         (2, [1.0, 0.0], r"weights are \[1\.0, 0\.0\]: finite numbers above 0"),
+        (2, [1.0, 1e-60], r"weights are .*1e-60\]: beyond what a tensor holds"),
+        (2, [3e38, 3e38], r"weights are .*3e\+38\]: beyond what a tensor holds"),
         (2, [1.0, float("nan")], "finite numbers above 0 are needed"),
         (2, [1.0, float("inf")], "finite numbers above 0 are needed"),
     ],

@@ -147,6 +147,13 @@ def test_stein_follows_the_definition(float64):
     torch.testing.assert_close(stein(particles, slopes), torch.stack(expected))
 
 
+def test_particles_in_one_place_move_together(float64):
+    """Their distances say nothing of a width: they follow the mean of the slopes."""
+    particles, slopes = torch.ones(4, 3), torch.randn(4, 3)
+    expected = slopes.mean(0).expand(4, 3)
+    torch.testing.assert_close(stein(particles, slopes), expected)
+
+
 def test_stein_particles_come_to_look_like_the_posterior(float64):
     torch.manual_seed(0)
     target = MultivariateNormal(

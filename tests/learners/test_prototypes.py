@@ -213,6 +213,17 @@ def test_meta_training_finds_letters_easier():
     assert accuracy() > before + 0.05
 
 
+class Rows(nn.Module):
+    """A backbone that gives some rows only, or some of them twice."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.rows = rows
+
+    def forward(self, x):
+        return x[self.rows]
+
+
 # --- what is refused -------------------------------------------------------------
 
 
@@ -223,12 +234,27 @@ def test_meta_training_finds_letters_easier():
         ([1, 2, 3], "class 0 has no support example"),
         ([0.0, 1.0, 1.0], r"labels are torch\.float32 of shape \(3,\): one whole num"),
         ([[0], [1], [1]], r"labels are torch\.int64 of shape \(3, 1\): one whole num"),
+        ([[0.0]] * 3, r"labels are torch\.float32 of shape \(3, 1\): one whole num"),
     ],
 )
 @pytest.mark.parametrize("learner", [mt.PrototypicalNetwork, mt.NearestMean])
 def test_labels_that_make_no_classes_are_refused(learner, labels, message):
     with pytest.raises(ValueError, match=message):
         learner(small()).adapt(torch.zeros(3, 2), torch.tensor(labels))
+
+
+def test_a_single_number_is_no_labels():
+    with pytest.raises(ValueError, match=r"labels are torch\.int64 of shape \(\)"):
+        memberships(torch.tensor(0), torch.float64)
+
+
+@pytest.mark.parametrize(
+    "backbone", [nn.Unflatten(1, (1, 2)), Rows(slice(1, None)), Rows([0, 0, 1, 2])]
+)
+def test_a_backbone_that_gives_no_row_for_each_example_is_refused(backbone):
+    learner = mt.PrototypicalNetwork(backbone)
+    with pytest.raises(ValueError, match=r"the backbone turns \(3, 2\) into"):
+        learner.fit(torch.zeros(3, 2), torch.tensor([0, 1, 1]))
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32, torch.int64])

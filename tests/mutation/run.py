@@ -38,6 +38,8 @@ PROBABILISTIC = [
     "probabilistic",
 ]
 TESTS = [
+    "tests/test_checks.py",
+    "tests/test_ways.py",
     "tests/test_tasks.py",
     "tests/test_results.py",
     "tests/learners",
