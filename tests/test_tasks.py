@@ -114,6 +114,14 @@ def test_a_batch_is_its_tasks_in_order():
     assert batch.to("cpu") is batch
 
 
+@pytest.mark.parametrize(("support", "query"), [(1, 2), (2, 1)])
+def test_support_and_query_hold_the_same_tasks(support, query):
+    one, other = torch.zeros(support, 3, 1), torch.zeros(query, 3, 1)
+    message = f"support holds {support} tasks and query holds {query}"
+    with pytest.raises(ValueError, match=message):
+        TaskBatch(one, one, other, other)
+
+
 def test_a_slice_runs_forwards():
     batch = TaskBatch(**parts())
     assert torch.equal(batch[::1].query_x, batch.query_x)

@@ -1,5 +1,7 @@
 """Learners that predict distributions, against Gaussian conditioning and by parts."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -126,12 +128,14 @@ def test_neural_processes_know_no_order(float64):
     assert (one.stddev > 1e-3).all()
 
 
-def test_stein_follows_the_definition(float64):
+@pytest.mark.parametrize("count", [4, 5])
+def test_stein_follows_the_definition(float64, count):
     """The sum of Liu and Wang, with the gradient of the kernel by autograd."""
     torch.manual_seed(0)
-    particles, slopes = torch.randn(4, 3), torch.randn(4, 3)
+    particles, slopes = torch.randn(count, 3), torch.randn(count, 3)
     squares = torch.cdist(particles, particles).square()
-    width = squares.flatten().sort().values[8] / torch.tensor(5.0).log()
+    median = squares.flatten().sort().values[count**2 // 2]
+    width = median / math.log(count + 1)
 
     def kernel(a, b):
         return (-(a - b).square().sum() / width).exp()
@@ -141,7 +145,7 @@ def test_stein_follows_the_definition(float64):
             kernel(n, m) * slope + torch.func.grad(kernel)(n, m)
             for n, slope in zip(particles, slopes, strict=True)
         )
-        / 4
+        / count
         for m in particles
     ]
     torch.testing.assert_close(stein(particles, slopes), torch.stack(expected))
