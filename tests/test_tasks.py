@@ -335,6 +335,7 @@ def test_one_group_of_all_classes_is_no_restriction():
     [
         (["a", "a", "b"], 2, "groups names 3 classes, but there are 4: one group for"),
         ([], 2, "groups names 0 classes, but there are 4"),
+        (["a"] * 5, 2, "groups names 5 classes, but there are 4"),
         (
             ["Latin", "Latin", "Latin", "Greek"],
             2,

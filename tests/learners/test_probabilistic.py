@@ -128,6 +128,20 @@ def test_neural_processes_know_no_order(float64):
     assert (one.stddev > 1e-3).all()
 
 
+@pytest.mark.parametrize("targets", [1, 3])
+def test_half_of_what_the_decoder_gives_are_means(float64, targets):
+    torch.manual_seed(0)
+    decoder = mt.models.mlp(5, 2 * targets)
+    learner = mt.ConditionalNeuralProcess(mt.models.mlp(1 + targets, 4), decoder, 0.01)
+    x, y = torch.randn(5, 1), torch.randn(5, targets)
+    phi, queries = learner.fit(x, y), torch.randn(6, 1)
+    outputs = decoder(torch.cat([queries, phi.expand(6, 4)], dim=1))
+    found = learner.distribution(phi, queries)
+    torch.testing.assert_close(found.mean, outputs[:, :targets])
+    spread = 0.01 + nn.functional.softplus(outputs[:, targets:])
+    torch.testing.assert_close(found.stddev, spread)
+
+
 @pytest.mark.parametrize("count", [4, 5])
 def test_stein_follows_the_definition(float64, count):
     """The sum of Liu and Wang, with the gradient of the kernel by autograd."""
