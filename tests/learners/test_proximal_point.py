@@ -33,6 +33,8 @@ def test_the_shorter_one_if_they_differ_much(float64):
     """sᵀs / sᵀy = 1.04/5, and sᵀy / yᵀy = 5/401 is less than half of that."""
     taken, back = steps_on([1.0, 100.0], [1.0, 0.2], 1.0)
     assert taken == pytest.approx(5 / 401) == back
+    # and on a flat function: 1.09/0.19 and 0.19/0.1
+    assert steps_on([0.1, 1.0], [1.0, 0.3], 1.0)[0] == pytest.approx(1.9)
 
 
 def test_without_curvature_it_is_doubled_or_halved(float64):
