@@ -158,7 +158,7 @@ def test_accuracy_is_the_share_of_right_answers():
 
 
 def test_accuracy_of_many_tasks_is_over_all_their_queries():
-    outputs = torch.eye(3).expand(2, 3, 3)  # (tasks, examples, classes)
+    outputs = torch.eye(3, 5).expand(2, 3, 5)  # (tasks, examples, classes)
     answers = torch.tensor([[0, 1, 2], [0, 0, 0]])
     assert mt.accuracy(outputs, answers).item() == pytest.approx(4 / 6)
 
