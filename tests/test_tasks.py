@@ -122,6 +122,14 @@ def test_support_and_query_hold_the_same_tasks(support, query):
         TaskBatch(one, one, other, other)
 
 
+def test_labels_and_values_to_regress_do_not_mix():
+    x = torch.zeros(2, 3, 1)
+    labels, values = torch.zeros(2, 3).long(), torch.zeros(2, 3)
+    for support, query in ((labels, values), (values, labels)):
+        with pytest.raises(ValueError, match=r"support_y holds .* one kind of number"):
+            TaskBatch(x, support, x, query)
+
+
 def test_a_slice_runs_forwards():
     batch = TaskBatch(**parts())
     assert torch.equal(batch[::1].query_x, batch.query_x)
@@ -479,6 +487,12 @@ def test_a_mixture_draws_from_its_generator_alone():
 def test_mixtures_that_cannot_be_drawn_from_are_refused(count, weights, message):
     with pytest.raises(ValueError, match=message):
         mt.Mixture([grouped()] * count, weights)
+
+
+@pytest.mark.parametrize("sources", [mt.data.Sinusoid(), {mt.data.Sinusoid()}, ["x"]])
+def test_a_mixture_is_of_a_list_of_sources(sources):
+    with pytest.raises(TypeError, match="a list of TaskSource is needed"):
+        mt.Mixture(sources)
 
 
 # --- what is refused -----------------------------------------------------------------
