@@ -102,9 +102,8 @@ def tested(folder: Path, tests: list[str]) -> None:
     os._exit(status)
 
 
-def survives(mutant: dict, folder: Path, seconds: float) -> bool:
-    """Whether all tests pass on the mutant, in a copy of the repository."""
-    tests = [*TESTS, *MORE.get(mutant["file"], [])]
+def survives(mutant: dict, tests: list[str], folder: Path, seconds: float) -> bool:
+    """Whether these tests pass on the mutant, in a copy of the repository."""
     (folder / mutant["file"]).write_text(mutant["code"], "utf8")
     try:
         fork = multiprocessing.get_context("fork")
@@ -144,16 +143,17 @@ def run(mutants: list[dict], workers: int, seconds: float, fates: Path) -> None:
             folders.put(folder)
         unchanged = {"file": "metatutor/tasks.py"}
         unchanged["code"] = (ROOT / unchanged["file"]).read_text("utf8")
-        folder = folders.get()
-        if not survives(unchanged, folder, seconds):
+        folder, every = folders.get(), {test for more in MORE.values() for test in more}
+        if not survives(unchanged, [*TESTS, *sorted(every)], folder, seconds):
             sys.exit("the tests fail, or last too long, without any mutant")
         folders.put(folder)
         writing = Lock()
 
         def fate(mutant: dict) -> None:
             folder, start = folders.get(), time.monotonic()
+            tests = [*TESTS, *MORE.get(mutant["file"], [])]
             try:
-                survived = survives(mutant, folder, seconds)
+                survived = survives(mutant, tests, folder, seconds)
             finally:
                 folders.put(folder)
             line = dict(zip(("file", "operator", "place"), key(mutant), strict=True))
@@ -221,9 +221,11 @@ def put_into(ledger: Path, fates: list[dict], seed: int) -> None:
         "per_seed": [round(score.mean, 4)],
         "seconds": sum(fate["seconds"] for fate in fates),
     }
-    record(
-        ledger, [row | made_by("python tests/mutation/run.py MUTANTS.json FATES.jsonl")]
+    draw = f"mutants.py MUTANTS.json --sample {len(fates)} --seed {seed}"
+    command = (
+        f"cd tests/mutation; python {draw}; python run.py MUTANTS.json FATES.jsonl"
     )
+    record(ledger, [row | made_by(command)])
 
 
 if __name__ == "__main__":
